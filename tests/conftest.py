@@ -1,0 +1,79 @@
+"""Small data sets and helpers that all rooms' tests share."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unlearn.datasets import ImageDataset
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("UNLEARN_SHARED", ROOT.parent / "shared")) / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing connects anywhere unless the user asked for it."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: object) -> None:
+        if self.family == socket.AF_UNIX or (isinstance(address, tuple) and address[0] in ("127.0.0.1", "::1")):
+            return real(self, address)
+        raise AssertionError(f"a test tried to connect to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> object:
+    """Crafting pins threads; a test must not leave that to the next one."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def make_dataset(
+    samples: int = 60, classes: int = 3, size: int = 16, channels: int = 3, seed: int = 0, contrast: int = 60
+) -> ImageDataset:
+    """Images whose class is a bright quadrant among noise: learnable in seconds."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(samples, dtype=np.int64) % classes
+    images = generator.integers(60, 120, (samples, channels, size, size), dtype=np.uint8)
+    half = size // 2
+    corners = [
+        (slice(0, half), slice(0, half)),
+        (slice(half, None), slice(half, None)),
+        (slice(0, half), slice(half, None)),
+    ]
+    for i, label in enumerate(labels):
+        rows, columns = corners[label % 3]
+        images[i, :, rows, columns] += contrast + 10 * np.uint8(label // 3)
+    return ImageDataset(images, labels, tuple(f"class{c}" for c in range(classes)))
+
+
+@pytest.fixture
+def dataset() -> ImageDataset:
+    return make_dataset()
+
+
+def unlearn(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-m", "unlearn", *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=500)
+
+
+# Seconds of crafting: few images, few rounds, tiny steps.
+FAST = (
+    "data.train_samples=96",
+    "method.schedule.max_rounds=3",
+    "method.schedule.train_steps=4",
+    "method.schedule.batch_size=32",
+    "method.schedule.pgd_batch_size=40",
+    "method.schedule.stop_error=0",
+)

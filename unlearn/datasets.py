@@ -1,0 +1,188 @@
+"""Labeled images in memory, with ids that come from their content. Sources fill it; see `sources/`."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearn import images, registry
+from unlearn.errors import DataError
+
+Picture = bytes | Path | NDArray[np.uint8] | Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a source finds, undecoded: one picture, label and place for messages per sample.
+
+    A picture is an encoded file (bytes, a path, or a function that reads bytes) or a uint8 array (C, H, W).
+    """
+
+    pictures: Sequence[Picture]
+    labels: Sequence[int]
+    names: Sequence[str]
+    where: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Images (N, C, H, W) uint8, labels (N,) int64 in [0, len(names)), class names, and a split's name."""
+
+    images: images.Pixels
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    split: str = "train"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def classes(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """32 hexadecimal digits a sample: class name, shape and pixels, and a count for exact duplicates."""
+        seen: Counter[bytes] = Counter()
+        return tuple(_identity(pixels, self.names[label], seen) for pixels, label in self._samples())
+
+    def _samples(self) -> Any:
+        return zip(self.images, self.labels, strict=True)
+
+    @cached_property
+    def keys(self) -> NDArray[np.int64]:
+        """The ids as int64 words, shape (N,), for the random generator."""
+        return np.array([int(i[:16], 16) for i in self.ids], dtype=np.uint64).view(np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the set of samples, whatever their order."""
+        return hashlib.sha256("".join(sorted(self.ids)).encode()).hexdigest()[:16]
+
+    def take(self, index: NDArray[Any]) -> "ImageDataset":
+        """The samples at these positions, as a data set of its own."""
+        return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def counts(self) -> NDArray[np.int64]:
+        """Samples per class, shape (classes,)."""
+        return np.bincount(self.labels, minlength=self.classes)
+
+
+def _identity(pixels: images.Pixels, name: str, seen: Counter[bytes]) -> str:
+    content = hashlib.sha256(f"{name}\0{pixels.shape}\0".encode() + pixels.tobytes()).digest()
+    seen[content] += 1
+    if seen[content] == 1:
+        return content.hex()[:32]
+    return hashlib.sha256(content + seen[content].to_bytes(8, "little")).hexdigest()[:32]
+
+
+def load(source: str, split: str, fit: images.Fit | None = None, **options: Any) -> ImageDataset:
+    """Read one split of a source, e.g. `load("imagefolder", "train", path="pets")`.
+
+    Raises:
+        UnknownName: no such source.
+        DataError: what is wrong with the data, and where.
+    """
+    return collect(registry.load("sources", source)(split=split, **options), split, fit)
+
+
+def collect(records: Records, split: str, fit: images.Fit | None = None) -> ImageDataset:
+    """Decode records into one array; every unreadable picture is reported, not only the first."""
+    check_labels(records)
+    decoded: list[images.Pixels] = []
+    problems: list[str] = []
+    for picture, where in zip(records.pictures, records.where, strict=True):
+        try:
+            decoded.append(_pixels(picture, where, fit))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join([*problems[:20], *_more(len(problems) - 20)]))
+    _check_sizes(decoded, records.where)
+    labels = np.asarray(records.labels, dtype=np.int64)
+    return ImageDataset(_stack(decoded), labels, tuple(map(str, records.names)), split)
+
+
+def _more(count: int) -> list[str]:
+    return [f"and {count} more"] if count > 0 else []
+
+
+def _pixels(picture: Picture, where: str, fit: images.Fit | None) -> images.Pixels:
+    if isinstance(picture, np.ndarray):
+        return picture if fit is None else images.to_array(fit.apply(images.to_image(picture)))
+    image = images.decode(picture() if callable(picture) else picture, where)
+    return images.to_array(image if fit is None else fit.apply(image))
+
+
+def _stack(decoded: list[images.Pixels]) -> images.Pixels:
+    """One array; gray pictures among colour ones become colour."""
+    channels = max(len(pixels) for pixels in decoded)
+    stacked = np.empty((len(decoded), channels, *decoded[0].shape[1:]), dtype=np.uint8)
+    for i in range(len(decoded)):
+        stacked[i] = decoded[i]
+        decoded[i] = stacked[i]  # lets go of the decoded copy, so that the peak is one copy
+    return stacked
+
+
+def _check_sizes(decoded: list[images.Pixels], where: Sequence[str]) -> None:
+    sizes = Counter(pixels.shape[1:] for pixels in decoded)
+    if len(sizes) > 1:
+        (common, count), (other, _) = sizes.most_common(2)
+        place = next(w for p, w in zip(decoded, where, strict=True) if p.shape[1:] == other)
+        raise DataError(
+            f"images of {len(sizes)} sizes, e.g. {_size(common)} ({count} images) and {_size(other)} ({place}); "
+            f"say what to do: data.fit={{height: {common[0]}, width: {common[1]}, how: crop|stretch|pad}}"
+        )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def check_labels(records: Records) -> None:
+    """Refuse an empty set, a single class, and labels outside the classes, naming the sample."""
+    if not len(records.pictures):
+        raise DataError("no images found")
+    labels = np.asarray(records.labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"labels are {labels.dtype}, expected whole numbers")
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(records.names)))
+    if len(wrong):
+        first = int(wrong[0])
+        raise DataError(
+            f"{records.where[first]}: label {labels[first]} is out of range 0..{len(records.names) - 1}"
+            f" ({len(wrong)} samples)"
+        )
+    if len(np.unique(labels)) < 2:
+        raise DataError(f"one class only ({records.names[int(labels[0])]}); a classifier needs two or more")
+
+
+def stratified(data: ImageDataset, samples: int, seed: int) -> NDArray[np.int64]:
+    """Positions of `samples` images, as evenly over the classes as the data allow, in the data's order.
+
+    The choice depends on the seed and the ids, not on the order of the data.
+    """
+    order = sorted(range(len(data)), key=lambda i: hashlib.sha256(f"{seed}{data.ids[i]}".encode()).digest())
+    taken: Counter[int] = Counter()
+    rounds = [(taken.update([label]) or taken[label], i) for i in order if (label := int(data.labels[i])) >= 0]
+    chosen = [i for _, i in sorted(rounds)[:samples]]
+    return np.sort(np.array(chosen, dtype=np.int64))
+
+
+def limited(data: ImageDataset, samples: int | None, seed: int) -> ImageDataset:
+    """A stratified part of the data, or all of it when `samples` is None.
+
+    Raises:
+        DataError: when there are fewer samples than asked for.
+    """
+    if samples is None or samples == len(data):
+        return data
+    if samples > len(data):
+        raise DataError(f"{samples} samples of split {data.split} asked for, it has {len(data)}")
+    return data.take(stratified(data, samples, seed))

@@ -1,0 +1,55 @@
+"""Numbers as recipes write them: `8/255`, and the bounds they must keep."""
+
+import math
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+LEVELS = 255
+
+
+def parse(value: Any) -> float:
+    """`8/255`, `0.03` or a number as a float.
+
+    Raises:
+        ValueError: for anything else, in words; a division by zero too, because pydantic lets other
+            exceptions through as tracebacks.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a number such as 8/255, got {value!r}")
+    try:
+        number = float(Fraction(value.replace(" ", ""))) if isinstance(value, str) else float(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return _slash(value)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number such as 8/255, got {value!r}")
+    return number
+
+
+def _slash(value: Any) -> float:
+    numerator, _, denominator = str(value).partition("/")
+    try:
+        return float(numerator) / float(denominator)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f'expected a number such as 8/255, got "{value}"') from None
+
+
+def text(value: float) -> str | float:
+    """The fraction of 255 that a person would write: 8/255, 0.8/255; other numbers as they are."""
+    levels = round(value * LEVELS, 6)
+    return f"{levels:g}/{LEVELS}" if math.isclose(levels / LEVELS, value, abs_tol=1e-9) else value
+
+
+_FORM = (BeforeValidator(parse), PlainSerializer(text))
+# A budget below one level of an 8-bit pixel changes nothing in a saved file.
+Epsilon = Annotated[float, *_FORM, Field(ge=1 / LEVELS - 1e-12, le=1.0)]
+StepSize = Annotated[float, *_FORM, Field(gt=0.0, le=1.0)]
+Share = Annotated[float, BeforeValidator(parse), Field(gt=0.0, le=1.0)]
+Rate = Annotated[float, BeforeValidator(parse), Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def whole_levels(epsilon: float) -> int:
+    """The largest whole number of 8-bit levels within epsilon: 8/255 -> 8, 8.5/255 -> 8."""
+    return math.floor(epsilon * LEVELS + 1e-6)
