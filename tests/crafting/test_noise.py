@@ -1,0 +1,88 @@
+"""The grid holds every value the loop can reach; shared rows are means that no split of the work changes."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+from unlearn import pgd
+from unlearn.crafting import noise
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "step", "unit"),
+    [
+        (8, 0.8, Fraction(1, 5)),
+        (16, 1.6, Fraction(1, 5)),
+        (24, 2.4, Fraction(1, 5)),
+        (8, 2, Fraction(1)),
+        (4, 0.5, Fraction(1, 2)),
+        (8, 1.6, Fraction(1, 5)),
+    ],
+)
+def test_unit_is_the_greatest_common_divisor(epsilon: float, step: float, unit: Fraction) -> None:
+    assert noise.unit_of(epsilon / 255, step / 255) == unit
+
+
+def test_two_hundred_steps_lose_nothing_on_the_grid() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, 3, 8, 8), generator=generator) / 255
+    grid = noise.grid(4, (3, 8, 8), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu")))
+    exact = torch.zeros_like(images)
+    rows = torch.arange(4)
+    for _ in range(200):
+        gradient = torch.randn(images.shape, generator=generator)
+        exact = pgd.step(exact, gradient, images, 8 / 255, 0.8 / 255)
+        grid.store(rows, grid.encode(pgd.step(grid.delta(rows), gradient, images, 8 / 255, 0.8 / 255)))
+    assert grid.values.dtype == torch.int8
+    assert float((grid.delta(rows) - exact).abs().max()) < 1e-3 / 255
+
+
+def test_wide_grids_use_sixteen_bits() -> None:
+    grid = noise.grid(1, (1, 2, 2), 8 / 255, 0.01 / 255, noise.in_memory(torch.device("cpu")))
+    assert grid.values.dtype == torch.int16
+
+
+def test_levels_are_whole_and_within_the_budget() -> None:
+    grid = noise.grid(1, (1, 1, 3), 8.5 / 255, 0.5 / 255, noise.in_memory(torch.device("cpu")))
+    grid.store(torch.tensor([0]), grid.encode(torch.tensor([[[[8.5, -8.5, 2.9]]]]) / 255))
+    assert grid.levels().tolist() == [[[[8, -8, 3]]]]
+
+
+def test_shared_rows_are_means_of_their_members() -> None:
+    shared = noise.Shared(torch.zeros(3, 1, 1, 1), 8 / 255)
+    shared.store(torch.tensor([2, 0, 2]), torch.tensor([2.0, 4.0, 6.0]).reshape(3, 1, 1, 1) / 255)
+    assert torch.allclose(shared.values.flatten() * 255, torch.tensor([4.0, 0.0, 4.0]))
+
+
+def test_untouched_shared_rows_stay() -> None:
+    shared = noise.Shared(torch.full((2, 1, 1, 1), 3 / 255), 8 / 255)
+    shared.store(torch.tensor([0]), torch.full((1, 1, 1, 1), -1 / 255))
+    assert torch.allclose(shared.values.flatten() * 255, torch.tensor([-1.0, 3.0]))
+
+
+@pytest.mark.parametrize("kind", ["grid", "shared"])
+def test_a_row_of_minus_one_is_no_noise(kind: str) -> None:
+    grid = noise.grid(1, (1, 1, 1), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu")))
+    held: noise.Noise = grid if kind == "grid" else noise.Shared(torch.zeros(1, 1, 1, 1), 8 / 255)
+    held.store(torch.tensor([0]), held.encode(torch.full((1, 1, 1, 1), 4 / 255)))
+    assert torch.allclose(held.delta(torch.tensor([0, -1])).flatten() * 255, torch.tensor([4.0, 0.0]))
+
+
+def test_random_start_depends_on_the_key_only() -> None:
+    keys = torch.tensor([5, 9, 13])
+    first, second = (noise.grid(3, (3, 8, 8), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu"))) for _ in "ab")
+    noise.randomize(first, keys, 0, 8 / 255, batch=1)
+    noise.randomize(second, keys.flip(0), 0, 8 / 255, batch=3)
+    assert torch.equal(first.values, second.values.flip(0))
+    assert int(first.values.abs().max()) == 40
+
+
+def test_mapped_noise_is_the_same(tmp_path: Path) -> None:
+    mapped = noise.grid(3, (3, 4, 4), 8 / 255, 0.8 / 255, noise.in_file(tmp_path / "noise.npy"))
+    memory = noise.grid(3, (3, 4, 4), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu")))
+    for grid in (mapped, memory):
+        noise.randomize(grid, torch.arange(3), 0, 8 / 255)
+    assert torch.equal(mapped.values, memory.values)
+    assert (tmp_path / "noise.npy").stat().st_size > 3 * 3 * 4 * 4

@@ -1,0 +1,103 @@
+"""Checkpoints of a crafting run: noise, surrogate, optimizer and cursor, whole or not at all.
+
+No pickle, nothing per process: a run resumes on another number of processes with the same bytes.
+"""
+
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unlearn import files
+from unlearn.crafting.schedule import Cursor
+from unlearn.errors import OutputError
+
+COMPLETE = "cursor.json"
+
+
+@dataclass
+class Checkpoints:
+    """Numbered folders under `folder`; the newest complete one counts. `every` seconds between two."""
+
+    folder: Path
+    every: float = 60.0
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        return time.monotonic() - self.last >= self.every
+
+    def save(self, cursor: Cursor, values: Tensor, network: nn.Module, optim: torch.optim.SGD) -> None:
+        """Write a new checkpoint, then remove the older ones."""
+        older = self._numbers()
+        number = max(older, default=-1) + 1
+        place, temporary = self.folder / f"{number:06d}", self.folder / f"{number:06d}.tmp"
+        with files.output_errors(self.folder):
+            for remains in (place, temporary):  # of a crash while this number was written
+                shutil.rmtree(remains, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            np.save(temporary / "noise.npy", values.cpu().numpy(), allow_pickle=False)
+            save_file(_tensors(network, optim), temporary / "surrogate.safetensors")
+            (temporary / COMPLETE).write_text(json.dumps(asdict(cursor)))
+            _sync(temporary)
+            temporary.rename(place)
+        for old in older:
+            shutil.rmtree(self.folder / f"{old:06d}", ignore_errors=True)
+        self.last = time.monotonic()
+
+    def load(self, values: Tensor, network: nn.Module, optim: torch.optim.SGD) -> Cursor | None:
+        """Restore everything in place and return the cursor; None without a checkpoint.
+
+        Raises:
+            OutputError: when the checkpoint does not fit this problem.
+        """
+        numbers = self._numbers()
+        if not numbers:
+            return None
+        place = self.folder / f"{max(numbers):06d}"
+        stored = np.load(place / "noise.npy", mmap_mode="r", allow_pickle=False)
+        if tuple(stored.shape) != tuple(values.shape):
+            raise OutputError(f"{place}: noise of shape {stored.shape}, expected {tuple(values.shape)}")
+        for rows in range(0, len(stored), 1024):
+            values[rows : rows + 1024] = torch.from_numpy(np.array(stored[rows : rows + 1024])).to(values.device)
+        _restore(load_file(place / "surrogate.safetensors"), network, optim)
+        cursor = json.loads((place / COMPLETE).read_text())
+        return Cursor(**{**cursor, "errors": tuple(cursor["errors"])})
+
+    def _numbers(self) -> list[int]:
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdigit() and (p / COMPLETE).exists())
+
+
+def _tensors(network: nn.Module, optim: torch.optim.SGD) -> dict[str, Tensor]:
+    weights = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    momenta = {
+        f"momentum.{i}": optim.state[weight]["momentum_buffer"]
+        for i, weight in enumerate(network.parameters())
+        if optim.state[weight].get("momentum_buffer") is not None
+    }
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in (weights | momenta).items()}
+
+
+def _restore(tensors: dict[str, Tensor], network: nn.Module, optim: torch.optim.SGD) -> None:
+    prefix = "network."
+    network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    for i, weight in enumerate(network.parameters()):
+        if f"momentum.{i}" in tensors:
+            # Same layout as the weight: another one would give other kernels, hence other bits.
+            buffer = torch.empty_like(weight, memory_format=torch.preserve_format)
+            optim.state[weight]["momentum_buffer"] = buffer.copy_(tensors[f"momentum.{i}"])
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)

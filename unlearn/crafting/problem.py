@@ -1,0 +1,101 @@
+"""What crafting needs, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unlearn import training
+from unlearn.crafting.checkpoint import Checkpoints
+from unlearn.crafting.noise import MAPPED_FROM_BYTES, Storage, in_file, in_memory
+from unlearn.crafting.schedule import Surrogate
+from unlearn.crafting.workers import Workers, alone
+from unlearn.datasets import ImageDataset
+from unlearn.perturbation import Additive
+from unlearn.progress import Progress, Silent
+
+
+def sample_wise(labels: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """A row of its own for every protected sample, -1 for the others; shape (N,)."""
+    return np.where(mask, np.cumsum(mask) - 1, -1).astype(np.int32)
+
+
+def class_wise(labels: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """One row a class; -1 for samples that stay as they are; shape (N,)."""
+    return np.where(mask, labels, -1).astype(np.int32)
+
+
+ROWS: dict[str, Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.int32]]] = {
+    "sample-wise": sample_wise,
+    "class-wise": class_wise,
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Images, labels, rows and a budget, with everything that a method is handed to work on them.
+
+    row: int32 (N,), each sample's row of noise or -1, see ROWS.
+    epsilon: L-infinity budget in [0, 1].
+    """
+
+    data: ImageDataset
+    row: NDArray[np.int32]
+    epsilon: float
+    surrogate: Surrogate = Surrogate()
+    seed: int = 0
+    workers: Workers = field(default_factory=alone)
+    progress: Progress = field(default_factory=Silent)
+    precision: torch.dtype = torch.float32
+    checkpoints: Checkpoints | None = None
+    scratch: Path | None = None
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of rows of noise."""
+        return int(self.row.max()) + 1
+
+    @cached_property
+    def shared(self) -> bool:
+        """True when samples share rows, so that the order of the updates matters."""
+        return int((self.row >= 0).sum()) > len(np.unique(self.row[self.row >= 0]))
+
+    @cached_property
+    def batches(self) -> training.Batches:
+        """Images, labels and keys on the device."""
+        arrays = (self.data.images, self.data.labels, self.data.keys)
+        return training.Batches(*(torch.from_numpy(array).to(self.workers.device) for array in arrays))
+
+    @cached_property
+    def row_on_device(self) -> Tensor:
+        """`row` as int64 on the device."""
+        return torch.from_numpy(self.row.astype(np.int64)).to(self.workers.device)
+
+    def row_keys(self) -> Tensor:
+        """A key for every row: its sample's key, or the row's number where rows are shared; shape (R,)."""
+        keys = torch.arange(self.rows, dtype=torch.int64, device=self.workers.device)
+        if not self.shared:
+            mine = self.row_on_device >= 0
+            keys[self.row_on_device[mine]] = self.batches.keys[mine]
+        return keys
+
+    def network(self) -> nn.Module:
+        """A fresh surrogate with this problem's seed, on the device."""
+        shape = self.data.images.shape[1:]
+        return training.build(self.surrogate.network, self.data.classes, shape, self.seed).to(self.workers.device)
+
+    def storage(self) -> Storage:
+        """Where noise is kept: on the device, or in a mapped file when it is large."""
+        large = self.rows * int(np.prod(self.data.images.shape[1:])) > MAPPED_FROM_BYTES
+        if large and self.scratch is not None:
+            return in_file(self.scratch / f"noise-{self.workers.rank}.npy")
+        return in_memory(self.workers.device)
+
+    def perturbation(self, levels: Tensor) -> Additive:
+        """The finished perturbation from int8 levels (R, C, H, W)."""
+        return Additive(levels, torch.from_numpy(self.row), self.epsilon)
