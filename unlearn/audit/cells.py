@@ -1,0 +1,168 @@
+"""One cell of an audit: a victim trained once on one training set under one defense, tested on clean images."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unlearn import schema, training
+from unlearn.audit.plan import AuditPlan
+from unlearn.datasets import ImageDataset, stratified
+from unlearn.defenses import Defense
+from unlearn.images import Pixels
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Coordinates of one training run.
+
+    portion: share of the samples that are protected, the rest being clean; None for all as given.
+    classes: the classes that are protected, the others being clean; None for all.
+    """
+
+    train_on: str
+    defense: Defense
+    victim: str
+    seed: int
+    portion: float | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The coordinates as they stand in results.json."""
+        place = {
+            "train_on": self.train_on,
+            "defense": self.defense.label,
+            "victim": self.victim,
+            "seed": self.seed,
+        }
+        if self.portion is not None:
+            place |= {"kind": "portion", "value": self.portion}
+        if self.classes is not None:
+            place |= {"kind": "classes", "value": list(self.classes)}
+        return place
+
+    @property
+    def title(self) -> str:
+        """For progress: `protected (50 %), jpeg-75, resnet18, seed 0`."""
+        part = "" if self.portion is None else f" ({self.portion:.0%})"
+        part += "" if self.classes is None else f" ({', '.join(self.classes)})"
+        return f"{self.train_on}{part}, {self.defense.label}, {self.victim}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all cells share: the clean samples, their pixels in each training set by name, and the test set.
+
+    The pixels of all sets are uint8 (N, C, H, W) in the clean data's order; order of batches and augmentation
+    follow the clean samples' keys, so that sets differ in nothing but their pixels.
+    """
+
+    clean: ImageDataset
+    sets: Mapping[str, Pixels]
+    test: ImageDataset
+    plan: AuditPlan
+    device: torch.device
+    precision: torch.dtype
+
+
+def cells(sets: Iterable[str], plan: AuditPlan) -> list[Cell]:
+    """Every cell of the grid, then of the sweep, in the order in which a reader wants them."""
+    names = list(sets)
+    grid = [
+        Cell(train_on, defense, victim, seed)
+        for defense in plan.defenses
+        for victim in plan.victims
+        for seed in range(plan.seeds)
+        for train_on in names
+    ]
+    first = Cell("protected", plan.defenses[0], plan.victims[0], 0)
+    portions = [
+        replace(first, train_on=train_on, portion=portion, seed=seed)
+        for portion in plan.sweep.portions
+        for train_on in ("protected", "clean-part")
+        for seed in range(plan.seeds)
+        if portion < 1 or train_on == "protected"
+    ]
+    classes = [replace(first, classes=c, seed=seed) for c in plan.sweep.classes for seed in range(plan.seeds)]
+    return grid + portions + classes
+
+
+def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[str, Any]:
+    """Train and test; the row of results.json."""
+    started = time.monotonic()
+    data = batches(cell, bench)
+    test, test_labels = (torch.from_numpy(a).to(bench.device) for a in (bench.test.images, bench.test.labels))
+    test = cell.defense.purify(test)
+    clean = bench.clean
+    victim = training.build(cell.victim, clean.classes, clean.images.shape[1:], cell.seed).to(bench.device)
+    curve = training.train(
+        victim,
+        data,
+        bench.plan.training,
+        cell.seed,
+        augment=cell.defense.augment,
+        loss=cell.defense.loss,
+        test=lambda network: training.accuracy(network, test, test_labels),
+        after_epoch=after_epoch,
+        precision=bench.precision,
+    )
+    return {
+        **cell.facts,
+        "clean_test_accuracy": curve.test[-1],
+        "peak_clean_test_accuracy": max(curve.test),
+        "train_accuracy": curve.train[-1],
+        "seconds": round(time.monotonic() - started, 2),
+        **_by_protection(cell, victim, test, test_labels, clean.names),
+        "curve": asdict(curve),
+    }
+
+
+def batches(cell: Cell, bench: Bench) -> training.Batches:
+    """The training set of a cell on the device, purified by its defense."""
+    pixels, index = training_set(cell, bench)
+    parts = (pixels, bench.clean.labels[index], bench.clean.keys[index])
+    images, labels, keys = (torch.from_numpy(part).to(bench.device) for part in parts)
+    return training.Batches(cell.defense.purify(images), labels, keys)
+
+
+def training_set(cell: Cell, bench: Bench) -> tuple[Pixels, NDArray[np.int64]]:
+    """Pixels of this cell and the positions of their samples: a whole set, or clean and protected ones mixed."""
+    everyone = np.arange(len(bench.clean))
+    if cell.portion is None and cell.classes is None:
+        return bench.sets[cell.train_on], everyone
+    mask = _protected_part(cell, bench.clean)
+    if cell.train_on == "clean-part":
+        return bench.clean.images[~mask], everyone[~mask]
+    return np.where(mask[:, None, None, None], bench.sets["protected"], bench.clean.images), everyone
+
+
+def _protected_part(cell: Cell, clean: ImageDataset) -> NDArray[np.bool_]:
+    if cell.classes is not None:
+        return np.isin(clean.labels, [clean.names.index(name) for name in cell.classes])
+    mask = np.zeros(len(clean), dtype=np.bool_)
+    mask[stratified(clean, round((cell.portion or 0) * len(clean)), cell.seed)] = True
+    return mask
+
+
+def _by_protection(
+    cell: Cell, victim: nn.Module, test: Tensor, labels: Tensor, names: tuple[str, ...]
+) -> dict[str, float]:
+    """Accuracy on the protected classes and on the others, where only some classes are protected."""
+    if cell.classes is None:
+        return {}
+    wanted = torch.tensor([names.index(name) for name in cell.classes], device=labels.device)
+    inside = torch.isin(labels, wanted)
+    hits = (training.predictions(victim, test) == labels).float()
+    parts = {"protected_classes_accuracy": hits[inside], "other_classes_accuracy": hits[~inside]}
+    return {name: float(part.mean()) for name, part in parts.items()}
+
+
+def settings(cell: Cell, plan: AuditPlan) -> dict[str, Any]:
+    """Everything that decides a cell's result besides its images; part of its cache key."""
+    return {**cell.facts, "settings": schema.plain(cell.defense), "training": schema.plain(plan.training)}

@@ -1,0 +1,158 @@
+"""The audit: all cells, dealt to the processes, each kept as soon as it is done, then the summary and reports."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearn import files, images, randomness
+from unlearn.audit import report, summary
+from unlearn.audit.cells import Bench, Cell, cells, run, settings
+from unlearn.audit.plan import AuditPlan
+from unlearn.datasets import ImageDataset
+from unlearn.environment import device_name, versions
+from unlearn.errors import DataError, Interrupted
+from unlearn.images import Pixels
+from unlearn.progress import Progress, Silent
+from unlearn.quantities import whole_levels
+from unlearn.signals import StopRequest
+
+EXAMPLES = 6
+CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited: the clean data, one or more protected versions of them, and where they come from.
+
+    protected: pixels by name, uint8 (N, C, H, W) in the clean data's order; the first name is `protected`.
+    facts: further entries of results.json, such as method, settings and crafting.
+    """
+
+    clean: ImageDataset
+    protected: Mapping[str, Pixels]
+    test: ImageDataset
+    epsilon: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Post:
+    """This process among those that share an audit, and how it says how far it is."""
+
+    device: torch.device = torch.device("cpu")
+    rank: int = 0
+    world: int = 1
+    precision: torch.dtype = torch.float32
+    progress: Progress = field(default_factory=Silent)
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+def audit(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> None:
+    """Run this process's share of the cells; finished ones found in `out` are not run again.
+
+    Raises:
+        DataError: when the test set does not fit the training set.
+        Interrupted: after a stop request, between two cells.
+    """
+    post = post or Post()
+    bench = _bench(subject, plan, post)
+    digests = {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
+    (out / CELLS).mkdir(parents=True, exist_ok=True)
+    todo = cells(bench.sets, plan)[post.rank :: post.world]
+    for number, cell in enumerate(todo):
+        _run_once(cell, bench, _path(out, cell, bench, digests), post, f"{number + 1}/{len(todo)} {cell.title}")
+        if post.stop.requested:
+            raise Interrupted("audit stopped; the same command goes on with the training runs that are missing")
+
+
+def finish(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> dict[str, Any]:
+    """Collect the cells of all processes, write the reports, and return the results."""
+    post = post or Post()
+    bench = _bench(subject, plan, post)
+    digests = {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
+    rows = [json.loads(_path(out, c, bench, digests).read_text()) for c in cells(bench.sets, plan)]
+    results = _results(subject, plan, rows, post)
+    report.write(out, results, examples(subject))
+    return results
+
+
+def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:
+    clean, test = subject.clean, subject.test
+    if test.names != clean.names:
+        raise DataError(f"the test set has classes {', '.join(test.names)}; trained on {', '.join(clean.names)}")
+    if test.images.shape[1:] != clean.images.shape[1:]:
+        raise DataError(f"test images are {test.images.shape[1:]}, training images {clean.images.shape[1:]}")
+    for classes in plan.sweep.classes:
+        for name in set(classes) - set(clean.names):
+            raise DataError(f"audit.sweep.classes: no class {name!r}; there are: {', '.join(clean.names)}")
+    sets = {"clean": clean.images, "random": random_noise(subject), **subject.protected}
+    return Bench(clean, sets, test, plan, post.device, post.precision)
+
+
+def random_noise(subject: Subject) -> Pixels:
+    """The control: uniform whole levels within the budget on the samples that are protected."""
+    clean, limit = subject.clean, whole_levels(subject.epsilon)
+    out = np.empty_like(clean.images)
+    changed = next(iter(subject.protected.values()))
+    for start in range(0, len(clean), 2048):
+        part = slice(start, start + 2048)
+        keys = torch.from_numpy(clean.keys[part])
+        draws = randomness.uniform(0, "random-control", 0, keys, clean.images.shape[1:]).numpy()
+        noise = np.floor(draws * (2 * limit + 1)).astype(np.int16) - limit
+        touched = (changed[part] != clean.images[part]).any(axis=(1, 2, 3), keepdims=True)
+        out[part] = (clean.images[part] + noise * touched).clip(0, 255)
+    return out
+
+
+def _path(out: Path, cell: Cell, bench: Bench, digests: Mapping[str, str]) -> Path:
+    """A cell's file, named by everything that decides its result."""
+    used = [digests["clean"], digests.get(cell.train_on, digests["protected"]), bench.test.fingerprint]
+    about = {**settings(cell, bench.plan), "images": used, "precision": str(bench.precision), **versions()}
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    return out / CELLS / f"{digest[:24]}.json"
+
+
+def _run_once(cell: Cell, bench: Bench, path: Path, post: Post, title: str) -> None:
+    if path.exists():
+        return
+    with post.progress.task(title, bench.plan.training.epochs) as advance:
+        row = run(cell, bench, lambda epoch: advance(1))
+    with files.output_errors(path):
+        files.write_json(path, row)
+    about = {k: v for k, v in row.items() if k != "curve"}
+    post.progress.log("trained", **about)
+
+
+def _results(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post: Post) -> dict[str, Any]:
+    chance = float(subject.test.counts().max() / len(subject.test))
+    grid = [row for row in rows if "kind" not in row]
+    quality = {name: asdict(images.quality(subject.clean.images, pixels)) for name, pixels in subject.protected.items()}
+    return {
+        "version": 1,
+        **subject.facts,
+        "epsilon": subject.epsilon,
+        "chance": chance,
+        "rows": grid,
+        "sweep": [row for row in rows if "kind" in row],
+        "summary": summary.summarize(grid, chance),
+        "quality": quality,
+        "versions": versions(),
+        "machine": {"device": device_name(post.device), "threads": torch.get_num_threads()},
+        "data_fingerprint": subject.clean.fingerprint,
+        "not_run": list(plan.not_run),
+    }
+
+
+def examples(subject: Subject) -> list[report.Example]:
+    """One image of each of the first classes, before and after."""
+    pixels = next(iter(subject.protected.values()))
+    firsts = [np.flatnonzero(subject.clean.labels == label) for label in range(subject.clean.classes)]
+    chosen = [int(positions[0]) for positions in firsts if len(positions)][:EXAMPLES]
+    labels = subject.clean.labels
+    return [report.Example(subject.clean.names[labels[i]], subject.clean.images[i], pixels[i]) for i in chosen]

@@ -1,0 +1,33 @@
+"""The end of an audit on a terminal: a table, three sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from unlearn.audit import report_measures as measures
+from unlearn.audit import summary
+from unlearn.audit.report_text import percent, set_title
+
+
+def show(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print accuracy on clean test images by defense and victim, last epoch with the peak, then the verdict."""
+    console = console or Console(highlight=False)
+    names = measures.set_names(results["rows"])
+    table = Table(title=f"accuracy on clean test images, last epoch (peak); guessing: {percent(results['chance'])}")
+    for heading in ("defense", "victim", "seeds"):
+        table.add_column(heading)
+    for name in names:
+        table.add_column(set_title(name), justify="right")
+    for line in summary.table(results):
+        cells = [_cell(line.last[name], line.peak[name]) for name in names]
+        seeds = max((figure.seeds for figure in line.last.values() if figure), default=0)
+        table.add_row(line.defense, line.victim, str(seeds), *cells, style="bold" if line.worst else None)
+    console.print(table)
+    for sentence in summary.verdict(results):
+        console.print(sentence, markup=False)
+
+
+def _cell(last: measures.Measure | None, peak: measures.Measure | None) -> str:
+    return f"{percent(last.mean)} ({percent(peak.mean)})" if last and peak else "not run"
