@@ -1,0 +1,1 @@
+"""The protected data set that others receive: formats, card, checksums and their verification."""

@@ -1,0 +1,106 @@
+"""Re-open a release and look at everything: checksums, images, labels, budget, and secrets."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unlearn import datasets
+from unlearn.datasets import ImageDataset, Records
+from unlearn.errors import ReleaseError
+from unlearn.release import leaks, record, rowcheck, tree
+from unlearn.release.formats import FORMATS
+from unlearn.release.record import Release
+from unlearn.release.stored import Finding
+
+FACTS = record.NAME
+
+
+def verify(folder: Path, clean: ImageDataset | None = None, clean_test: ImageDataset | None = None) -> list[Finding]:
+    """Everything that is wrong with a release; an empty list means that it holds.
+
+    Args:
+        folder: the release.
+        clean: the training data before protection, in the same order, to check budget and clean copies.
+        clean_test: the test data, to check that the released test images carry no noise.
+
+    Raises:
+        ReleaseError: the folder is no release at all. Damage inside a release is a finding.
+    """
+    if not (folder / record.NAME).is_file():
+        raise ReleaseError(f"{folder}: not a release (it has no {record.NAME})")
+    found = tree.paths(folder)
+    findings = [*tree.odd_entries(folder), *tree.sums_problems(folder, found)]
+    try:
+        release = record.read(folder)
+    except ReleaseError as error:
+        return [*findings, Finding(record.NAME, str(error)), *_texts(folder, found, None)]
+    sources = {"train": clean, "test": clean_test}
+    findings += [*tree.foreign(found, release), *_texts(folder, found, release)]
+    for split in release.splits:
+        findings += _rows(folder, release, split, sources[split])
+    return findings
+
+
+def _rows(folder: Path, release: Release, split: str, clean: ImageDataset | None) -> Iterator[Finding]:
+    check = rowcheck.SplitCheck(release, split, clean, rowcheck.limit(release, split))
+    for item in FORMATS[release.format].read(folder, split, release.classes):
+        if isinstance(item, Finding):
+            yield item
+        else:
+            yield from check.row(item)
+    yield from check.totals()
+
+
+def _texts(folder: Path, found: list[str], release: Release | None) -> Iterator[Finding]:
+    """Secrets in the card, the record and the checksums, and in the texts inside a format's files."""
+    names = leaks.private_names(release.stated if release else "")
+    inside = _texts_inside(folder, release) if release else ()
+    for place, text in itertools.chain(_own_texts(folder, found), inside):
+        yield from (Finding(place, problem) for problem in leaks.text_problems(text, names))
+
+
+def _own_texts(folder: Path, found: list[str]) -> Iterator[tuple[str, str]]:
+    for path in (tree.CARD, record.NAME, tree.SUMS):
+        text = (folder / path).read_text(encoding="utf-8", errors="replace") if path in found else ""
+        yield from ((f"{path} line {number}", line) for number, line in enumerate(text.split("\n"), 1))
+
+
+def _texts_inside(folder: Path, release: Release) -> Iterator[tuple[str, str]]:
+    for split in release.splits:
+        yield from FORMATS[release.format].texts(folder, split)
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """The checked contents of release.json: method, rows, epsilon, classes, and more.
+
+    Raises:
+        ReleaseError: no release, or a damaged record.
+    """
+    return asdict(record.read(folder))
+
+
+def load(folder: Path) -> dict[str, ImageDataset]:
+    """Read a release back, split by split, in its own order.
+
+    Raises:
+        ReleaseError: no release, or one with unreadable parts; `verify` names all of them.
+        DataError: images or labels that cannot be used.
+    """
+    release = record.read(folder)
+    return {split: _load(folder, release, split) for split in release.splits}
+
+
+def _load(folder: Path, release: Release, split: str) -> ImageDataset:
+    items = list(FORMATS[release.format].read(folder, split, release.classes))
+    damage = [str(item) for item in items if isinstance(item, Finding)]
+    rows = [item for item in items if not isinstance(item, Finding)]
+    damage += [f"{row.place}: image bytes are null" for row in rows if not isinstance(row.data, bytes)]
+    if len(rows) != release.splits[split].samples:
+        damage.append(f"{split}: {len(rows)} samples, release.json says otherwise")
+    if damage:
+        raise ReleaseError("\n".join(damage[:20]))
+    places = [row.place for row in rows]
+    records = Records([row.data for row in rows], [row.label for row in rows], release.classes, places)
+    return datasets.collect(records, split)
