@@ -1,0 +1,119 @@
+"""Shares of the work, and real processes that write the same bytes as one."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FAST, ROOT, unlearn
+
+from unlearn.crafting.workers import Workers
+
+
+@pytest.mark.parametrize(("tasks", "world"), [(10, 3), (2, 4), (0, 2), (98, 8)])
+def test_shares_cover_everything_once(tasks: int, world: int) -> None:
+    shares = Workers(torch.device("cpu"), world=world).deal(tasks)
+    assert [i for share in shares for i in share] == list(range(tasks))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def digest(run: Path) -> str:
+    return hashlib.sha256((run / "perturbation.safetensors").read_bytes()).hexdigest()
+
+
+def torchrun(processes: int, recipe: str, out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        str(processes),
+        "--master_port",
+        "0",
+    ]
+    command += ["-m", "unlearn", "craft", recipe, *FAST, "--out", str(out), *more]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.parametrize("recipe", ["demo", "demo-sample"])
+def test_one_two_and_three_processes_write_the_same_bytes(recipe: str, tmp_path: Path) -> None:
+    alone = unlearn("craft", recipe, *FAST, "--out", tmp_path / "1")
+    assert alone.returncode == 0, alone.stderr
+    for processes in (2, 3):
+        started = torchrun(processes, recipe, tmp_path / str(processes))
+        output, _ = started.communicate(timeout=300)
+        assert started.returncode == 0, output
+        assert f"done by {processes} processes" in output
+    assert len({digest(tmp_path / name) for name in "123"}) == 1
+
+
+@pytest.mark.parametrize(("recipe", "after"), [("demo", 1), ("demo-sample", 2), ("demo-sample", 4)])
+def test_killed_with_sigkill_it_ends_with_the_same_bytes(recipe: str, after: int, tmp_path: Path) -> None:
+    """Killed after the n-th checkpoint appeared, started again, and again."""
+    arguments = ["craft", recipe, *FAST, "--checkpoint-every", "0", "--quiet"]
+    whole = unlearn(*arguments, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    killed = tmp_path / "killed"
+    for wanted in (after, after + 2):
+        kill_at_checkpoint([*arguments, "--out", str(killed)], killed, wanted)
+    resumed = unlearn(*arguments, "--out", killed)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resumed" in (killed / "log.jsonl").read_text()
+    assert digest(killed) == digest(tmp_path / "whole")
+    assert not (killed / "checkpoint").exists()
+
+
+def kill_at_checkpoint(arguments: list[str], run: Path, wanted: int) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-m", "unlearn", *arguments], env=env)
+    while process.poll() is None and newest(run) < wanted:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+
+
+def newest(run: Path) -> int:
+    names = [p.name for p in (run / "checkpoint").iterdir()] if (run / "checkpoint").is_dir() else []
+    return max((int(name) for name in names if name.isdigit()), default=-1)
+
+
+def test_sigterm_checkpoints_leaves_with_130_and_resumes_on_other_processes(tmp_path: Path) -> None:
+    whole = unlearn("craft", "demo-sample", *FAST, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    run = tmp_path / "run"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "unlearn", "craft", "demo-sample", *FAST, "--out", str(run)]
+    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    while not (run / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "the same command goes on from it" in errors
+    assert newest(run) == 0
+    again = torchrun(2, "demo-sample", run)
+    output, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, output
+    assert digest(run) == digest(tmp_path / "whole")
+
+
+def test_a_run_folder_of_another_recipe_or_data_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert unlearn("craft", "random", *EMBEDDED, "--out", run).returncode == 0
+    before = digest(run)
+    other = unlearn("craft", "random", *EMBEDDED, "epsilon=4/255", "--out", run)
+    assert (other.returncode, "holds a run of another recipe" in other.stderr) == (2, True)
+    data = unlearn("craft", "random", *EMBEDDED, "data.seed=9", "--out", run)
+    assert (data.returncode, "holds a run of other data" in data.stderr) == (2, True)
+    same = unlearn("craft", "random", *EMBEDDED, "--out", run)
+    assert (same.returncode, "done already" in same.stderr) == (0, True)
+    assert digest(run) == before
+
+
+EMBEDDED = ("~data.path", "~data.expects", "data.source=embedded", "data.train_samples=40")

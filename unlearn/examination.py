@@ -1,0 +1,120 @@
+"""Audits of runs and releases, on all processes, with the reports written once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unlearn import files, recipe, recipe_check, run
+from unlearn.audit import run as auditing
+from unlearn.audit.plan import AuditPlan
+from unlearn.audit.run import Post, Subject
+from unlearn.crafting.workers import Workers, launch
+from unlearn.errors import DataError
+from unlearn.progress import Progress, Silent
+from unlearn.recipe import Recipe
+from unlearn.release import verify as verification
+from unlearn.run import RUNS, Run
+
+
+def audit_paths(
+    paths: Sequence[Path],
+    out: Path,
+    plan: str | None = None,
+    clean: str | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    team: Workers | None = None,
+) -> dict[str, Any]:
+    """Audit run folders, or one release folder against the clean data that a recipe or run names."""
+    chosen = recipe_check.load_audit(plan) if plan else None
+    if not (paths[0] / verification.FACTS).is_file():
+        return audit([run.load(path, overrides) for path in paths], out, chosen, progress, team)
+    if clean is None:
+        raise DataError(f"{paths[0]}: is a release; --clean names the recipe or run of its clean data")
+    original = run.load(Path(clean), overrides).recipe if Path(clean).is_dir() else recipe.load(clean, overrides)
+    return audit_release(paths[0], original, out, chosen, progress, team)
+
+
+def audit(
+    runs: Sequence[Run],
+    out: Path,
+    plan: AuditPlan | None = None,
+    progress: Progress | None = None,
+    team: Workers | None = None,
+) -> dict[str, Any]:
+    """Audit runs made on the same data: the first is `protected`, the others `protected:<name>`.
+
+    Raises:
+        DataError, PerturbationError: when a run was made for other data.
+    """
+    first = runs[0]
+    clean, test = run.open_data(first.recipe), run.test_data(first.recipe)
+    versions = {("protected" if r is first else f"protected:{r.name}"): r.saved.protect(clean).images for r in runs}
+    epsilons = {r.recipe.epsilon for r in runs}
+    if len(epsilons) > 1:
+        raise DataError("runs with different epsilon need audits of their own: the random control has one budget")
+    crafting = {name: r.crafting for name, r in zip(versions, runs, strict=True)}
+    subject = Subject(clean, versions, test, first.recipe.epsilon, _facts(first, crafting))
+    return examine(subject, plan or first.recipe.audit, out, first.recipe.precision, progress, team)
+
+
+def _facts(first: Run, crafting: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": first.name,
+        "method": first.recipe.method_name,
+        "rows_of_noise": first.recipe.rows,
+        "dataset": first.saved.origin.data,
+        "crafting": crafting,
+        "settings": recipe.public(first.recipe),
+    }
+
+
+def audit_release(
+    folder: Path,
+    original: Recipe,
+    out: Path,
+    plan: AuditPlan | None = None,
+    progress: Progress | None = None,
+    team: Workers | None = None,
+) -> dict[str, Any]:
+    """Audit a release, without its perturbation, against the clean data of a recipe."""
+    facts = verification.facts(folder)
+    protected = verification.load(folder)["train"]
+    clean, test = run.open_data(original), run.test_data(original)
+    if protected.images.shape != clean.images.shape or (protected.labels != clean.labels).any():
+        raise DataError(f"{folder}: its images or labels are not those of the clean data of recipe {original.name}")
+    about = {
+        "name": folder.name,
+        "method": facts["method"],
+        "rows_of_noise": facts["rows"],
+        "dataset": original.data.title or original.source,
+        "settings": recipe.public(original),
+    }
+    subject = Subject(clean, {"protected": protected.images}, test, float(facts["epsilon"]), about)
+    return examine(subject, plan or original.audit, out, original.precision, progress, team)
+
+
+def examine(
+    subject: Subject,
+    plan: AuditPlan,
+    out: Path,
+    precision: str,
+    progress: Progress | None = None,
+    team: Workers | None = None,
+) -> dict[str, Any]:
+    """Run an audit's cells on all processes, then write the reports once."""
+    team = team or launch()
+    progress = progress if progress and team.main else Silent()
+    post = Post(team.device, team.rank, team.world, run.precision_on(team.device, precision), progress, team.stop)
+    run.together(team, lambda: _claim_audit(out))
+    auditing.audit(subject, plan, out, post)
+    team.barrier()
+    results: dict[str, Any] = {}
+    run.together(team, lambda: results.update(auditing.finish(subject, plan, out, post)))
+    return results
+
+
+def _claim_audit(out: Path) -> None:
+    """An audit's folder may hold an earlier audit, whose cells are used again where they fit."""
+    ours = out.is_dir() and any((out / name).is_dir() for name in (auditing.CELLS, RUNS))
+    files.claim(out, space=10_000_000, empty=not ours)

@@ -1,0 +1,128 @@
+"""From runs to what others see: the audit's reports and the release, and both in one go."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unlearn import examination, files, images, recipe, registry, run
+from unlearn.crafting.workers import launch
+from unlearn.errors import DataError, ReleaseError
+from unlearn.progress import Progress, Silent
+from unlearn.recipe import Recipe
+from unlearn.release import verify as verification
+from unlearn.release import write as writing
+from unlearn.release.facts import Facts
+from unlearn.run import Run
+from unlearn.signals import StopRequest
+
+
+def release(
+    made: Run,
+    out: Path,
+    format: str = "parquet",
+    results: dict[str, Any] | None = None,
+    test: bool = True,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the protected data set with its card and checksums, then verify what was written.
+
+    Raises:
+        ReleaseError: when the written release does not hold what it says.
+    """
+    clean = run.open_data(made.recipe)
+    protected = made.saved.protect(clean)
+    mask = made.saved.perturbation.protected(made.saved.index_of(clean))
+    held_out = run.test_data(made.recipe) if test and made.recipe.data.test else None
+    facts = _release_facts(made, float(mask.mean()), results)
+    quality = images.quality(clean.images, protected.images)
+    writing.write(out, protected, held_out, facts, quality, mask, format=format, progress=progress or Silent())
+    findings = verification.verify(out, clean, held_out)
+    if findings:
+        raise ReleaseError("\n".join([f"{out}: does not hold what it says", *map(str, findings)]))
+    return out
+
+
+def _release_facts(made: Run, share: float, results: dict[str, Any] | None) -> Facts:
+    settings, origin = made.recipe, made.saved.origin
+    return Facts(
+        title=made.name.replace("/", "-"),
+        method=settings.method_name,
+        method_line=registry.first_line("methods", settings.method_name),
+        rows=settings.rows,
+        epsilon=settings.epsilon,
+        recipe=recipe.to_yaml(recipe.public(settings)),
+        recipe_hash=_public_hash(settings),
+        source=origin.data,
+        license=settings.data.license,
+        versions=origin.versions,
+        protected_share=share,
+        results=results,
+    )
+
+
+def verify(folder: Path, source: Path | None = None, overrides: Sequence[str] = ()) -> list[Any]:
+    """Findings of a release, also against the clean data when the run it came from is named."""
+    if source is None:
+        return verification.verify(folder)
+    settings = run.load(source, overrides).recipe
+    test = run.test_data(settings) if settings.data.test else None
+    return verification.verify(folder, run.open_data(settings), test)
+
+
+def read_results(path: Path | None) -> dict[str, Any] | None:
+    """results.json of an audit, for a card.
+
+    Raises:
+        DataError: unreadable, or not results.
+    """
+    if path is None:
+        return None
+    try:
+        results = json.loads((path / "results.json" if path.is_dir() else path).read_text(encoding="utf-8"))
+        return dict(results, version=results["version"], summary=results["summary"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the results.json of an audit ({error})") from error
+
+
+def _public_hash(settings: Recipe) -> str:
+    """Of what the release shows: a hash that covers the seed would let anybody try seeds until it fits."""
+    return hashlib.sha256(recipe.to_yaml(recipe.public(settings)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Where a whole run put its parts, and its results."""
+
+    folder: Path
+    release: Path
+    results: dict[str, Any]
+
+
+def whole(
+    settings: Recipe,
+    out: Path,
+    progress: Progress | None = None,
+    overrides: Sequence[str] = (),
+    stop: StopRequest | None = None,
+) -> Whole:
+    """Craft a recipe and those beside it, audit all in one table, and release the first.
+
+    `out` may hold an unfinished or finished whole run of the same recipe: what is there is used again.
+    """
+    team = launch(stop)
+    everyone = [settings, *(recipe.load(name, overrides) for name in settings.beside)]
+    run.together(team, lambda: _claim_whole(out))
+    folders = [run.craft(s, out / run.RUNS / s.name.replace("/", "-"), progress, team) for s in everyone]
+    runs = [run.load(folder) for folder in folders]
+    results = examination.audit(runs, out, progress=progress, team=team)
+    place = out / "release"
+    if team.main and not place.exists():
+        release(runs[0], place, results=results)
+    return Whole(out, place, results)
+
+
+def _claim_whole(out: Path) -> None:
+    files.claim(out, space=20_000_000, empty=not (out / run.RUNS).is_dir())

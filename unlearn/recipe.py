@@ -1,0 +1,120 @@
+"""Recipes: YAML -> frozen dataclasses. Every error at once, with its place, its path and the nearest name."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict
+
+from unlearn import recipe_check, recipe_files, schema
+from unlearn.audit.plan import AuditPlan
+from unlearn.crafting.schedule import Surrogate
+from unlearn.crafting.target import Target
+from unlearn.recipe_check import refuse
+from unlearn.recipe_files import Source
+from unlearn.recipe_schema import DataSettings, Expected, TopLevel
+
+SHARED = ("epsilon", "rows", "target", "surrogate", "seed", "precision", "beside", "expected")
+# The seed regenerates the noise; the target says which samples are clean.
+SECRETS = ("seed", "target", "beside", "expected", "audit")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run. `method` and `source` are resolved by name; see `validate`.
+
+    beside: further recipes that are crafted and audited in the same table.
+    expected: bounds on the figures of summary, by set.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    method_name: str
+    method: Any
+    source: str
+    source_options: dict[str, Any]
+    data: DataSettings
+    epsilon: float
+    rows: str
+    target: Target
+    surrogate: Surrogate
+    audit: AuditPlan
+    seed: int
+    precision: str
+    beside: tuple[str, ...]
+    expected: dict[str, Expected]
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of everything that decides the noise."""
+        text = json.dumps(deciding(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by name (`demo`, `faces/em`) or path, with dotted overrides `method.pgd.steps=5`.
+
+    Raises:
+        RecipeError: with every problem found.
+        UnknownName: no such recipe, with the nearest name.
+    """
+    source = recipe_files.read(name_or_path, overrides)
+    return validate(source)
+
+
+def validate(source: Source) -> Recipe:
+    """Check a recipe's content against the schemas that its names stand for, all of them at once."""
+    content = source.content
+    top, problems = schema.check(TopLevel, content)
+    method, method_name, wrong_method = recipe_check.method(content.get("method"))
+    data, source_name, options, wrong_data = recipe_check.data(content.get("data"))
+    audit, wrong_audit = recipe_check.audit(content.get("audit", "audits/standard"))
+    refuse(source, [*problems, *wrong_method, *wrong_data, *wrong_audit, *recipe_check.network(content)])
+    refuse(source, recipe_check.together(top, method))
+    shared = {name: getattr(top, name) for name in SHARED}
+    return Recipe(
+        name=source.name,
+        method_name=method_name,
+        method=method,
+        source=source_name,
+        source_options=options,
+        data=data,
+        audit=audit,
+        **shared,
+    )
+
+
+def resolved(recipe: Recipe) -> dict[str, Any]:
+    """The recipe with every default written out, ready to be saved and run again."""
+    return {
+        "method": {"name": recipe.method_name, **schema.plain(recipe.method)},
+        "data": {"source": recipe.source, **recipe.source_options, **schema.plain(recipe.data)},
+        **{
+            name: schema.plain(TopLevel(method=None, data=None, **{name: getattr(recipe, name)}))[name]
+            for name in SHARED
+        },
+        "audit": schema.plain(recipe.audit),
+    }
+
+
+def deciding(recipe: Recipe) -> dict[str, Any]:
+    """What decides the noise, of the resolved recipe: no audit, no expectations, no place of the data."""
+    content = resolved(recipe)
+    kept = {key: content[key] for key in ("method", "epsilon", "rows", "target", "surrogate", "seed", "precision")}
+    return kept | {"samples": content["data"]["train_samples"], "fit": content["data"]["fit"]}
+
+
+def public(recipe: Recipe) -> dict[str, Any]:
+    """The resolved recipe as others may see it: see SECRETS, and no place of the data."""
+    content = resolved(recipe)
+    data = {key: value for key, value in content["data"].items() if key not in recipe.source_options}
+    return {key: value for key, value in (content | {"data": data}).items() if key not in SECRETS}
+
+
+def to_yaml(content: Mapping[str, Any]) -> str:
+    """YAML in the order of the mapping."""
+    return yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=100)

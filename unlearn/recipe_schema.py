@@ -1,0 +1,68 @@
+"""The parts of a recipe as dataclasses: their fields are what a recipe may say. Torch-free."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from unlearn.crafting.schedule import Surrogate
+from unlearn.crafting.target import Target
+from unlearn.images import Fit
+from unlearn.quantities import Epsilon, Positive
+
+
+@dataclass(frozen=True)
+class Expects:
+    """What the data must be like for this recipe; checked before anything runs."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    classes: Positive | None = None
+    size: Positive | None = None
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What every source has besides its own options."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    train: str = "train"
+    test: str | None = "test"
+    train_samples: Positive | None = None
+    test_samples: Positive | None = None
+    fit: Fit | None = None
+    expects: Expects = Expects()
+    title: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A figure that `scripts/reproduce` holds a result against."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    at_least: float | None = None
+    at_most: float | None = None
+    within: float | None = None
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class TopLevel:
+    """A recipe as written, without the parts whose schema depends on a name."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    method: Any
+    data: Any
+    epsilon: Epsilon = 8 / 255
+    rows: Literal["sample-wise", "class-wise"] = "sample-wise"
+    target: Target = Target()
+    surrogate: Surrogate = Surrogate()
+    audit: Any = "audits/standard"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    beside: tuple[str, ...] = ()
+    expected: dict[str, Expected] = field(default_factory=dict)

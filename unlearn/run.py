@@ -1,0 +1,219 @@
+"""Runs: what `unlearn craft` leaves in a folder, and what is made of it.
+
+RUN/ holds perturbation.safetensors (0600), recipe.yaml (resolved), run.json, log.jsonl and, while it is
+under way, checkpoint/. A folder that holds a run of another recipe or of other data is refused.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearn import datasets, files, perturbation, recipe
+from unlearn.crafting import workers as processes
+from unlearn.crafting.checkpoint import Checkpoints
+from unlearn.crafting.problem import ROWS, Problem
+from unlearn.crafting.workers import Workers
+from unlearn.datasets import ImageDataset
+from unlearn.environment import versions
+from unlearn.errors import DataError, OutputError, UnlearnError, WorkersError
+from unlearn.perturbation import Origin, Saved
+from unlearn.progress import Logged, Progress, Silent
+from unlearn.recipe import Recipe
+
+PERTURBATION = "perturbation.safetensors"
+RECIPE = "recipe.yaml"
+FACTS = "run.json"
+LOG = "log.jsonl"
+CHECKPOINT = "checkpoint"
+RUNS = "runs"  # where a whole run keeps its runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its name, its resolved recipe, its perturbation, and the log of its crafting."""
+
+    name: str
+    recipe: Recipe
+    saved: Saved
+    crafting: dict[str, Any]
+
+
+def open_data(settings: Recipe, split: str | None = None) -> ImageDataset:
+    """The training data of a recipe, or another of its splits, checked against what the recipe expects.
+
+    Raises:
+        DataError: what is wrong with the data, and where.
+    """
+    wanted = settings.data
+    name = wanted.train if split is None else split
+    samples = wanted.train_samples if split is None else wanted.test_samples
+    data = datasets.load(settings.source, name, wanted.fit, **settings.source_options)
+    _check_expected(settings, data)
+    return datasets.limited(data, samples, settings.seed)
+
+
+def _check_expected(settings: Recipe, data: ImageDataset) -> None:
+    expects, size = settings.data.expects, max(data.images.shape[2:])
+    if expects.classes not in (None, data.classes):
+        raise DataError(
+            f"recipe {settings.name} is for {expects.classes} classes, these data have {data.classes} "
+            f"({', '.join(data.names[:6])}{', ...' if data.classes > 6 else ''})"
+        )
+    if expects.size not in (None, size):
+        raise DataError(f"recipe {settings.name} is for images of {expects.size} pixels, these have {size}")
+
+
+def preview(settings: Recipe) -> str:
+    """What the data of a recipe hold, in one line."""
+    data = open_data(settings)
+    channels, height, width = data.images.shape[1:]
+    return f"{len(data)} images of {width}x{height} with {channels} channels, {data.classes} classes"
+
+
+def test_data(settings: Recipe) -> ImageDataset:
+    """The test split of a recipe.
+
+    Raises:
+        DataError: when the recipe has none.
+    """
+    if settings.data.test is None:
+        raise DataError(f"recipe {settings.name} names no test split (data.test); an audit needs one")
+    return open_data(settings, settings.data.test)
+
+
+def precision_on(device: torch.device, wanted: str) -> torch.dtype:
+    """`auto` is bfloat16 on CUDA devices and float32 elsewhere."""
+    if wanted == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+
+
+def craft(
+    settings: Recipe,
+    out: Path,
+    progress: Progress | None = None,
+    team: Workers | None = None,
+    checkpoint_every: float = 60.0,
+) -> Path:
+    """Craft the recipe's perturbation into `out`, going on from a checkpoint found there.
+
+    Raises:
+        DataError, OutputError: before anything is written.
+        Interrupted: after SIGTERM, SIGINT or SIGUSR1, with a checkpoint.
+    """
+    team = team or processes.launch()
+    progress = progress if progress and team.main else Silent()
+    data = open_data(settings)
+    row = ROWS[settings.rows](data.labels, settings.target.mask(data, settings.seed))
+    together(team, lambda: _claim(settings, out, data, int(row.max()) + 1))
+    if (out / PERTURBATION).exists():
+        progress.log("done already", run=str(out))
+        return out
+    if team.main:
+        progress = Logged(progress, out / LOG)
+    progress.log("start", recipe=settings.name, images=len(data), processes=team.world, device=str(team.device))
+    problem = Problem(
+        data=data,
+        row=row,
+        epsilon=settings.epsilon,
+        surrogate=settings.surrogate,
+        seed=settings.seed,
+        workers=team,
+        progress=progress,
+        precision=precision_on(team.device, settings.precision),
+        checkpoints=Checkpoints(out / CHECKPOINT, checkpoint_every),
+        scratch=out,
+    )
+    noise = settings.method.craft(problem)
+    together(team, lambda: _finish(settings, out, data, noise))
+    return out
+
+
+def together(team: Workers, work: Callable[[], None]) -> None:
+    """Let the first process do something; when that fails, all processes leave.
+
+    Raises:
+        UnlearnError: the first process's error, and in the others that there was one.
+    """
+    error: UnlearnError | None = None
+    if team.main:
+        try:
+            work()
+        except UnlearnError as problem:
+            error = problem
+    failed = team.total(int(error is not None))
+    if error:
+        raise error
+    if failed:
+        raise WorkersError("the first process stopped with an error")
+
+
+def _claim(settings: Recipe, out: Path, data: ImageDataset, rows: int) -> None:
+    facts = out / FACTS
+    if facts.exists():
+        return _check_same(settings, out, data, json.loads(facts.read_text()))
+    files.claim(out, space=rows * int(np.prod(data.images.shape[1:])) * 4)
+    with files.output_errors(out):
+        files.write_text(out / RECIPE, recipe.to_yaml(recipe.resolved(settings)))
+        files.write_json(facts, _facts(settings, data))
+
+
+def _facts(settings: Recipe, data: ImageDataset) -> dict[str, Any]:
+    return {"name": settings.name, "recipe_hash": settings.hash, "data_fingerprint": data.fingerprint}
+
+
+def _check_same(settings: Recipe, out: Path, data: ImageDataset, found: dict[str, Any]) -> None:
+    now = _facts(settings, data)
+    differing = [name for name in ("recipe_hash", "data_fingerprint") if found.get(name) != now[name]]
+    if differing:
+        what = " and ".join({"recipe_hash": "another recipe", "data_fingerprint": "other data"}[d] for d in differing)
+        raise OutputError(f"{out}: holds a run of {what} ({found.get('name')}); name another folder")
+
+
+def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: perturbation.Additive) -> None:
+    origin = Origin(
+        method=settings.method_name,
+        rows=settings.rows,
+        recipe_hash=settings.hash,
+        data=settings.data.title or settings.source,
+        data_fingerprint=data.fingerprint,
+        names=data.names,
+        shape=tuple(int(n) for n in data.images.shape[1:]),
+        versions=versions(),
+    )
+    perturbation.save(out / PERTURBATION, Saved(noise, data.ids, origin))
+    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    for scratch in out.glob("noise-*.npy"):
+        scratch.unlink()
+
+
+def load(folder: Path, overrides: Sequence[str] = ()) -> Run:
+    """Read a finished run; overrides such as `data.path=...` say where its data are now.
+
+    Raises:
+        UnlearnError: not a run, or one that is not finished.
+    """
+    if not (folder / FACTS).is_file():
+        raise DataError(f"{folder}: not a run; `unlearn craft RECIPE --out {folder}` makes one")
+    if not (folder / PERTURBATION).is_file():
+        raise DataError(f"{folder}: this run is not finished; the same `unlearn craft` goes on from its checkpoint")
+    name = json.loads((folder / FACTS).read_text())["name"]
+    return Run(
+        name,
+        recipe.load(str(folder / RECIPE), overrides),
+        perturbation.load(folder / PERTURBATION),
+        crafting_facts(folder / LOG),
+    )
+
+
+def crafting_facts(log: Path) -> dict[str, Any]:
+    """How crafting ended: rounds, the last error, and why it stopped."""
+    events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    stops = [event for event in events if event["event"] == "stopped"]
+    return {key: value for key, value in stops[-1].items() if key != "event"} if stops else {}
