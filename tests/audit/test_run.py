@@ -1,0 +1,153 @@
+"""The audit: what its cells train on, that they are kept, and that it can tell a protection from none."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_dataset
+
+from unlearn.audit import cells as grid
+from unlearn.audit import run as auditing
+from unlearn.audit.cells import Bench, Cell
+from unlearn.audit.plan import AuditPlan, Sweep
+from unlearn.audit.run import Post, Subject
+from unlearn.datasets import ImageDataset
+from unlearn.defenses.none import NoDefense
+from unlearn.errors import DataError, Interrupted
+from unlearn.progress import Silent
+from unlearn.settings import SGD, Training
+from unlearn.signals import StopRequest
+
+TRAINING = Training(epochs=8, batch_size=20, sgd=SGD(lr=0.05, clip=1.0), augment=())
+PLAN = AuditPlan(victims=("small_cnn",), seeds=1, training=TRAINING)
+
+
+def shortcut(data: ImageDataset) -> np.ndarray:
+    """A planted protection: a class's own pattern of +-24 levels, which every network learns first."""
+    out = data.images.astype(int)
+    pattern = np.random.default_rng(0).integers(0, 2, (data.classes, *data.images.shape[1:])) * 48 - 24
+    return (out + pattern[data.labels]).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def subject() -> Subject:
+    train, test = make_dataset(120, contrast=14), make_dataset(90, contrast=14, seed=5)
+    return Subject(train, {"protected": shortcut(train)}, test, 24 / 255, {"name": "made", "method": "planted"})
+
+
+def audited(subject: Subject, plan: AuditPlan, out: Path) -> dict:
+    auditing.audit(subject, plan, out)
+    return auditing.finish(subject, plan, out)
+
+
+def test_it_tells_a_protection_from_none(subject: Subject, tmp_path: Path) -> None:
+    results = audited(subject, PLAN, tmp_path)
+    summary = results["summary"]
+    assert summary["clean"] > 0.85
+    assert summary["random"] > summary["clean"] - 0.25
+    assert summary["protected"] < 0.6
+    nothing = replace(subject, protected={"protected": subject.clean.images})
+    assert audited(nothing, PLAN, tmp_path / "nothing")["summary"]["protected"] == summary["clean"]
+
+
+def test_results_follow_the_contract(subject: Subject, tmp_path: Path) -> None:
+    audited(subject, replace(PLAN, seeds=2), tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["version"] == 1
+    assert results["chance"] == pytest.approx(1 / 3)
+    assert len(results["rows"]) == 6
+    for key in ("train_on", "defense", "victim", "seed", "clean_test_accuracy", "peak_clean_test_accuracy",
+                "train_accuracy", "seconds"):  # fmt: skip
+        assert all(key in row for row in results["rows"])
+    assert {"clean", "random", "protected", "worst_case", "worst_defense"} <= set(results["summary"])
+    assert results["quality"]["protected"]["max_levels"] == 24
+    for row in results["rows"]:
+        assert row["peak_clean_test_accuracy"] >= row["clean_test_accuracy"]
+    for name in ("results.csv", "report.md", "report.html"):
+        assert (tmp_path / name).stat().st_size > 200
+
+
+def test_finished_cells_are_not_run_again(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = audited(subject, PLAN, tmp_path)
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("a finished cell was run again")
+
+    monkeypatch.setattr(auditing, "run", never)
+    assert audited(subject, PLAN, tmp_path)["rows"] == first["rows"]
+    with pytest.raises(AssertionError, match="run again"):
+        audited(subject, replace(PLAN, training=replace(TRAINING, epochs=5)), tmp_path)
+
+
+def test_a_stop_leaves_after_the_cell_in_hand(subject: Subject, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        auditing.audit(subject, PLAN, tmp_path, Post(stop=StopRequest(True)))
+    assert len(list((tmp_path / "cells").iterdir())) == 1
+
+
+def test_two_processes_share_the_cells(subject: Subject, tmp_path: Path) -> None:
+    for rank in (0, 1):
+        auditing.audit(subject, PLAN, tmp_path / "two", Post(rank=rank, world=2))
+    shared = auditing.finish(subject, PLAN, tmp_path / "two")
+    alone = audited(subject, PLAN, tmp_path / "one")
+    figures = [[row["clean_test_accuracy"] for row in results["rows"]] for results in (shared, alone)]
+    assert figures[0] == figures[1]
+
+
+def test_a_test_set_with_other_classes_is_refused(subject: Subject, tmp_path: Path) -> None:
+    other = replace(subject.test, names=("a", "b", "c"))
+    with pytest.raises(DataError, match="the test set has classes a, b, c"):
+        auditing.audit(replace(subject, test=other), PLAN, tmp_path)
+
+
+def bench(subject: Subject, plan: AuditPlan = PLAN) -> Bench:
+    return auditing._bench(subject, plan, Post(progress=Silent()))
+
+
+def cell(**changes: object) -> Cell:
+    return replace(Cell("protected", NoDefense(), "small_cnn", 0), **changes)
+
+
+def test_random_control_fills_the_budget_where_samples_are_protected(subject: Subject) -> None:
+    half = np.where(np.arange(120)[:, None, None, None] < 60, subject.protected["protected"], subject.clean.images)
+    noise = auditing.random_noise(replace(subject, protected={"protected": half})).astype(int) - subject.clean.images
+    assert not noise[60:].any()
+    assert np.abs(noise[:60]).max() == 24
+    assert abs(noise[:60].mean()) < 0.5
+
+
+def test_partial_protection_mixes_by_sample_and_keeps_classes_even(subject: Subject) -> None:
+    b = bench(subject)
+    mixed, everyone = grid.training_set(cell(portion=0.5), b)
+    changed = (mixed != subject.clean.images).any((1, 2, 3))
+    assert changed.sum() == 60
+    assert np.bincount(subject.clean.labels[changed]).tolist() == [20, 20, 20]
+    rest, kept = grid.training_set(cell(portion=0.5, train_on="clean-part"), b)
+    assert np.array_equal(kept, np.flatnonzero(~changed))
+    assert np.array_equal(rest, subject.clean.images[~changed])
+    assert len(everyone) == 120
+
+
+def test_class_sweep_reports_protected_and_other_classes_apart(subject: Subject, tmp_path: Path) -> None:
+    plan = replace(PLAN, sweep=Sweep(portions=(0.5,), classes=(("class1",),)))
+    results = audited(subject, plan, tmp_path)
+    kinds = [(row["kind"], row["train_on"]) for row in results["sweep"]]
+    assert kinds == [("portion", "protected"), ("portion", "clean-part"), ("classes", "protected")]
+    row = results["sweep"][-1]
+    assert row["protected_classes_accuracy"] < row["other_classes_accuracy"]
+    assert (tmp_path / "sweep.csv").exists()
+
+
+def test_an_unknown_class_in_the_sweep_is_named(subject: Subject, tmp_path: Path) -> None:
+    plan = replace(PLAN, sweep=Sweep(classes=(("cat",),)))
+    with pytest.raises(DataError, match=r"no class .cat.; there are: class0, class1, class2"):
+        auditing.audit(subject, plan, tmp_path)
+
+
+def test_all_sets_are_trained_in_the_same_order(subject: Subject) -> None:
+    b = bench(subject)
+    clean, protected = (grid.batches(cell(train_on=name), b) for name in ("clean", "protected"))
+    assert clean.keys.tolist() == protected.keys.tolist()
+    assert clean.images.tolist() != protected.images.tolist()
