@@ -106,11 +106,11 @@ def examine(
     team = team or launch()
     progress = progress if progress and team.main else Silent()
     post = Post(team.device, team.rank, team.world, run.precision_on(team.device, precision), progress, team.stop)
-    run.together(team, lambda: _claim_audit(out))
+    team.together(lambda: _claim_audit(out))
     auditing.audit(subject, plan, out, post)
     team.barrier()
     results: dict[str, Any] = {}
-    run.together(team, lambda: results.update(auditing.finish(subject, plan, out, post)))
+    team.together(lambda: results.update(auditing.finish(subject, plan, out, post)))
     return results
 
 

@@ -92,6 +92,9 @@ class Logged:
 
     def __init__(self, inner: Progress, path: Path):
         self.inner, self.path = inner, path
+        if path.exists() and not path.read_bytes().endswith(b"\n"):  # a kill cut the last line short
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")
 
     def task(self, name: str, total: int) -> contextlib.AbstractContextManager[Advance]:
         return self.inner.task(name, total)

@@ -114,7 +114,7 @@ def whole(
     """
     team = launch(stop)
     everyone = [settings, *(recipe.load(name, overrides) for name in settings.beside)]
-    run.together(team, lambda: _claim_whole(out))
+    team.together(lambda: _claim_whole(out))
     folders = [run.craft(s, out / run.RUNS / s.name.replace("/", "-"), progress, team) for s in everyone]
     runs = [run.load(folder) for folder in folders]
     results = examination.audit(runs, out, progress=progress, team=team)

@@ -6,13 +6,14 @@ under way, checkpoint/. A folder that holds a run of another recipe or of other 
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unlearn import datasets, files, perturbation, recipe
 from unlearn.crafting import workers as processes
@@ -21,7 +22,7 @@ from unlearn.crafting.problem import ROWS, Problem
 from unlearn.crafting.workers import Workers
 from unlearn.datasets import ImageDataset
 from unlearn.environment import versions
-from unlearn.errors import DataError, OutputError, UnlearnError, WorkersError
+from unlearn.errors import DataError, OutputError
 from unlearn.perturbation import Origin, Saved
 from unlearn.progress import Logged, Progress, Silent
 from unlearn.recipe import Recipe
@@ -111,14 +112,30 @@ def craft(
     progress = progress if progress and team.main else Silent()
     data = open_data(settings)
     row = ROWS[settings.rows](data.labels, settings.target.mask(data, settings.seed))
-    together(team, lambda: _claim(settings, out, data, int(row.max()) + 1))
+    team.together(lambda: _claim(settings, out, data, int(row.max()) + 1))
     if (out / PERTURBATION).exists():
+        _tidy(out, team)  # what a kill between the last two steps left
         progress.log("done already", run=str(out))
         return out
     if team.main:
         progress = Logged(progress, out / LOG)
     progress.log("start", recipe=settings.name, images=len(data), processes=team.world, device=str(team.device))
-    problem = Problem(
+    checkpoints = Checkpoints(out / CHECKPOINT, checkpoint_every)
+    noise = settings.method.craft(_problem(settings, data, row, team, progress, checkpoints))
+    team.together(lambda: _finish(settings, out, data, noise))
+    _tidy(out, team)
+    return out
+
+
+def _problem(
+    settings: Recipe,
+    data: ImageDataset,
+    row: NDArray[np.int32],
+    team: Workers,
+    progress: Progress,
+    checkpoints: Checkpoints,
+) -> Problem:
+    return Problem(
         data=data,
         row=row,
         epsilon=settings.epsilon,
@@ -127,37 +144,23 @@ def craft(
         workers=team,
         progress=progress,
         precision=precision_on(team.device, settings.precision),
-        checkpoints=Checkpoints(out / CHECKPOINT, checkpoint_every),
-        scratch=out,
+        checkpoints=checkpoints,
+        scratch=checkpoints.folder.parent,
     )
-    noise = settings.method.craft(problem)
-    together(team, lambda: _finish(settings, out, data, noise))
-    return out
 
 
-def together(team: Workers, work: Callable[[], None]) -> None:
-    """Let the first process do something; when that fails, all processes leave.
-
-    Raises:
-        UnlearnError: the first process's error, and in the others that there was one.
-    """
-    error: UnlearnError | None = None
+def _tidy(out: Path, team: Workers) -> None:
+    """Remove what only an unfinished run needs."""
     if team.main:
-        try:
-            work()
-        except UnlearnError as problem:
-            error = problem
-    failed = team.total(int(error is not None))
-    if error:
-        raise error
-    if failed:
-        raise WorkersError("the first process stopped with an error")
+        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+        for scratch in out.glob("noise-*.npy"):
+            scratch.unlink(missing_ok=True)
 
 
 def _claim(settings: Recipe, out: Path, data: ImageDataset, rows: int) -> None:
     facts = out / FACTS
     if facts.exists():
-        return _check_same(settings, out, data, json.loads(facts.read_text()))
+        return _check_same(settings, out, data, _read_facts(out))
     files.claim(out, space=rows * int(np.prod(data.images.shape[1:])) * 4)
     with files.output_errors(out):
         files.write_text(out / RECIPE, recipe.to_yaml(recipe.resolved(settings)))
@@ -188,9 +191,6 @@ def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: perturbation
         versions=versions(),
     )
     perturbation.save(out / PERTURBATION, Saved(noise, data.ids, origin))
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
-    for scratch in out.glob("noise-*.npy"):
-        scratch.unlink()
 
 
 def load(folder: Path, overrides: Sequence[str] = ()) -> Run:
@@ -203,17 +203,28 @@ def load(folder: Path, overrides: Sequence[str] = ()) -> Run:
         raise DataError(f"{folder}: not a run; `unlearn craft RECIPE --out {folder}` makes one")
     if not (folder / PERTURBATION).is_file():
         raise DataError(f"{folder}: this run is not finished; the same `unlearn craft` goes on from its checkpoint")
-    name = json.loads((folder / FACTS).read_text())["name"]
-    return Run(
-        name,
-        recipe.load(str(folder / RECIPE), overrides),
-        perturbation.load(folder / PERTURBATION),
-        crafting_facts(folder / LOG),
-    )
+    name, saved = _read_facts(folder)["name"], perturbation.load(folder / PERTURBATION)
+    return Run(name, recipe.load(str(folder / RECIPE), overrides), saved, crafting_facts(folder / LOG))
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return {"name": str(facts["name"]), **facts}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder / FACTS}: not readable, so this is no run of unlearn ({error})") from error
 
 
 def crafting_facts(log: Path) -> dict[str, Any]:
     """How crafting ended: rounds, the last error, and why it stopped."""
-    events = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-    stops = [event for event in events if event["event"] == "stopped"]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    stops = [event for line in lines if (event := _event(line)).get("event") == "stopped"]
     return {key: value for key, value in stops[-1].items() if key != "event"} if stops else {}
+
+
+def _event(line: str) -> dict[str, Any]:
+    """A line of the log; a kill may have cut one short."""
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError):
+        return {}

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from unlearn.errors import WorkersError
+from unlearn.errors import UnlearnError, WorkersError
 from unlearn.signals import StopRequest
 
 T = TypeVar("T")
@@ -77,6 +77,24 @@ class Workers:
         """Wait for all processes."""
         if self.world > 1:
             dist.barrier()
+
+    def together(self, work: Callable[[], None]) -> None:
+        """Let the first process do something; when that fails, all processes leave.
+
+        Raises:
+            UnlearnError: the first process's error, and in the others that there was one.
+        """
+        error: UnlearnError | None = None
+        if self.main:
+            try:
+                work()
+            except UnlearnError as problem:
+                error = problem
+        failed = self.total(int(error is not None))
+        if error:
+            raise error
+        if failed:
+            raise WorkersError("the first process stopped with an error")
 
     def agree(self, network: nn.Module) -> None:
         """Make sure that all processes hold the same surrogate.
