@@ -61,10 +61,13 @@ def dataset() -> ImageDataset:
     return make_dataset()
 
 
+SOURCE_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 def unlearn(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "unlearn", *map(str, arguments)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    env = {**SOURCE_TREE, **environment}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=500)
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, unlearn
+from conftest import ROOT, SOURCE_TREE, unlearn
 
 from unlearn import recipe_files
 from unlearn.cli import app
@@ -34,7 +34,9 @@ def test_sessions_print_what_the_readme_says(session: str, tmp_path: Path) -> No
 def test_the_library_example_runs(tmp_path: Path) -> None:
     (example,) = re.findall(r"<!-- python -->\n```python\n(.*?)```", README, re.S)
     assert len([line for line in example.splitlines() if line.strip()]) <= 12
-    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, env=SOURCE_TREE
+    )
     assert done.returncode == 0, done.stderr
     clean, protected = map(float, done.stdout.split())
     assert 0 < protected <= 1

@@ -1,7 +1,6 @@
 """Shares of the work, and real processes that write the same bytes as one."""
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FAST, ROOT, unlearn
+from conftest import FAST, SOURCE_TREE, unlearn
 
 from unlearn.crafting.workers import Workers
 
@@ -33,12 +32,10 @@ def torchrun(processes: int, recipe: str, out: Path, *more: str) -> subprocess.P
         "torch.distributed.run",
         "--nproc_per_node",
         str(processes),
-        "--master_port",
-        "0",
+        "--standalone",
     ]
     command += ["-m", "unlearn", "craft", recipe, *FAST, "--out", str(out), *more]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, env=SOURCE_TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 @pytest.mark.parametrize("recipe", ["demo", "demo-sample"])
@@ -70,8 +67,7 @@ def test_killed_with_sigkill_it_ends_with_the_same_bytes(recipe: str, after: int
 
 
 def kill_at_checkpoint(arguments: list[str], run: Path, wanted: int) -> None:
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-m", "unlearn", *arguments], env=env)
+    process = subprocess.Popen([sys.executable, "-m", "unlearn", *arguments], env=SOURCE_TREE)
     while process.poll() is None and newest(run) < wanted:
         time.sleep(0.002)
     process.kill()
@@ -87,9 +83,8 @@ def test_sigterm_checkpoints_leaves_with_130_and_resumes_on_other_processes(tmp_
     whole = unlearn("craft", "demo-sample", *FAST, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     run = tmp_path / "run"
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "unlearn", "craft", "demo-sample", *FAST, "--out", str(run)]
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=SOURCE_TREE, stderr=subprocess.PIPE, text=True)
     while not (run / "log.jsonl").exists() and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGTERM)
