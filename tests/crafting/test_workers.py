@@ -50,7 +50,9 @@ def test_one_two_and_three_processes_write_the_same_bytes(recipe: str, tmp_path:
     assert len({digest(tmp_path / name) for name in "123"}) == 1
 
 
-@pytest.mark.parametrize(("recipe", "after"), [("demo", 1), ("demo-sample", 2), pytest.param("demo-sample", 4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("recipe", "after"), [("demo", 1), ("demo-sample", 2), pytest.param("demo-sample", 4, marks=pytest.mark.slow)]
+)
 def test_killed_with_sigkill_it_ends_with_the_same_bytes(recipe: str, after: int, tmp_path: Path) -> None:
     """Killed after the n-th checkpoint appeared, started again, and again."""
     arguments = ["craft", recipe, *FAST, "--checkpoint-every", "0", "--quiet"]
