@@ -79,6 +79,10 @@ class Additive:
             out[part] = (pixels[part] + noise).clip(0, LEVELS)
         return out
 
+    def on_pixels(self, shape: tuple[int, ...]) -> "Additive":
+        """Itself: this noise lives on the pixels of its images."""
+        return self
+
     def protected(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
         """True where a sample at these positions is changed."""
         return np.asarray(self.row.numpy()[index] >= 0)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 LEVELS = 255
+FINE = 256  # steps of a level in which noise is kept that is scaled or interpolated before it is rounded
 
 
 def parse(value: Any) -> float:

@@ -11,13 +11,14 @@ from pydantic import ConfigDict
 
 from unlearn import recipe_check, recipe_files, schema
 from unlearn.audit.plan import AuditPlan
+from unlearn.crafting.domain import Band
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.target import Target
 from unlearn.recipe_check import refuse
 from unlearn.recipe_files import Source
 from unlearn.recipe_schema import DataSettings, Expected, TopLevel
 
-SHARED = ("epsilon", "rows", "target", "surrogate", "seed", "precision", "beside", "expected")
+SHARED = ("epsilon", "rows", "band", "target", "surrogate", "seed", "precision", "beside", "expected")
 # The seed regenerates the noise; the target says which samples are clean.
 SECRETS = ("seed", "target", "beside", "expected", "audit")
 
@@ -40,6 +41,7 @@ class Recipe:
     data: DataSettings
     epsilon: float
     rows: str
+    band: Band | None
     target: Target
     surrogate: Surrogate
     audit: AuditPlan
@@ -104,8 +106,9 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
 def deciding(recipe: Recipe) -> dict[str, Any]:
     """What decides the noise, of the resolved recipe: no audit, no expectations, no place of the data."""
     content = resolved(recipe)
-    kept = {key: content[key] for key in ("method", "epsilon", "rows", "target", "surrogate", "seed", "precision")}
-    return kept | {"samples": content["data"]["train_samples"], "fit": content["data"]["fit"]}
+    names = ("method", "epsilon", "rows", "band", "target", "surrogate", "seed", "precision")
+    data = {"samples": content["data"]["train_samples"], "fit": content["data"]["fit"]}
+    return {key: content[key] for key in names} | data
 
 
 def public(recipe: Recipe) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from unlearn.crafting.domain import Band
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.target import Target
 from unlearn.images import Fit
@@ -59,6 +60,7 @@ class TopLevel:
     data: Any
     epsilon: Epsilon = 8 / 255
     rows: Literal["sample-wise", "class-wise"] = "sample-wise"
+    band: Band | None = None
     target: Target = Target()
     surrogate: Surrogate = Surrogate()
     audit: Any = "audits/standard"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unlearn import datasets, files, perturbation, recipe
 from unlearn.crafting import workers as processes
 from unlearn.crafting.checkpoint import Checkpoints
+from unlearn.crafting.domain import EveryPixel
 from unlearn.crafting.problem import ROWS, Problem
 from unlearn.crafting.workers import Workers
 from unlearn.datasets import ImageDataset
@@ -26,6 +27,7 @@ from unlearn.errors import DataError, OutputError
 from unlearn.perturbation import Origin, Saved
 from unlearn.progress import Logged, Progress, Silent
 from unlearn.recipe import Recipe
+from unlearn.stretched import Stretched
 
 PERTURBATION = "perturbation.safetensors"
 RECIPE = "recipe.yaml"
@@ -139,6 +141,7 @@ def _problem(
         data=data,
         row=row,
         epsilon=settings.epsilon,
+        domain=settings.band or EveryPixel(),
         surrogate=settings.surrogate,
         seed=settings.seed,
         workers=team,
@@ -179,7 +182,8 @@ def _check_same(settings: Recipe, out: Path, data: ImageDataset, found: dict[str
         raise OutputError(f"{out}: holds a run of {what} ({found.get('name')}); name another folder")
 
 
-def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: perturbation.Additive) -> None:
+def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: perturbation.Additive | Stretched) -> None:
+    shape = tuple(int(n) for n in data.images.shape[1:])
     origin = Origin(
         method=settings.method_name,
         rows=settings.rows,
@@ -187,10 +191,10 @@ def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: perturbation
         data=settings.data.title or settings.source,
         data_fingerprint=data.fingerprint,
         names=data.names,
-        shape=tuple(int(n) for n in data.images.shape[1:]),
+        shape=shape,
         versions=versions(),
     )
-    perturbation.save(out / PERTURBATION, Saved(noise, data.ids, origin))
+    perturbation.save(out / PERTURBATION, Saved(noise.on_pixels(shape), data.ids, origin))
 
 
 def load(folder: Path, overrides: Sequence[str] = ()) -> Run:

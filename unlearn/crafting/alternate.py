@@ -13,16 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlearn import pgd as steps
 from unlearn import randomness, training
+from unlearn.crafting import channel, passes
 from unlearn.crafting import noise as noises
-from unlearn.crafting import passes
 from unlearn.crafting.folding import folded
 from unlearn.crafting.problem import Problem
 from unlearn.crafting.schedule import Cursor, Schedule
+from unlearn.crafting.views import Views
 from unlearn.errors import Interrupted
 from unlearn.perturbation import Additive
 from unlearn.pgd import PGD
+from unlearn.stretched import Stretched
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Bench:
     pgd: PGD
     schedule: Schedule
     objective: Objective
+    views: Views
     noise: noises.Noise
     network: nn.Module
     optim: torch.optim.SGD
@@ -61,10 +63,12 @@ def alternate(
     schedule: Schedule,
     objective: Objective = MIN_MIN,
     prepare: Callable[[nn.Module], None] = lambda network: None,
-) -> Additive:
-    """Run the loop to its end and return the noise as whole levels.
+    views: Views = Views(),
+) -> Additive | Stretched:
+    """Run the loop to its end and return the noise.
 
     Args:
+        views: random views between the noisy images and the surrogate, in both halves.
         prepare: trains the surrogate beforehand, where a method wants that; skipped on resume.
 
     Raises:
@@ -72,7 +76,7 @@ def alternate(
         WorkersError: when processes disagree about the surrogate.
     """
     with problem.workers.pinned():
-        bench = _bench(problem, pgd, schedule, objective)
+        bench = _bench(problem, pgd, schedule, objective, views)
         cursor = _resume(bench)
         if cursor is None:
             _start(bench, prepare)
@@ -80,17 +84,17 @@ def alternate(
         while (reason := cursor.stopped(schedule, objective.goal)) is None:
             cursor = _round(bench, cursor)
         problem.progress.log("stopped", reason=reason, rounds=cursor.round, error=cursor.errors[-1])
-        return problem.perturbation(bench.noise.levels())
+        return problem.perturbation(bench.noise)
 
 
-def _bench(problem: Problem, pgd: PGD, schedule: Schedule, objective: Objective) -> Bench:
+def _bench(problem: Problem, pgd: PGD, schedule: Schedule, objective: Objective, views: Views) -> Bench:
     network = problem.network()
     optim = training.optimizer(network, problem.surrogate.sgd)
-    return Bench(problem, pgd, schedule, objective, _empty_noise(problem, pgd), network, optim)
+    return Bench(problem, pgd, schedule, objective, views, _empty_noise(problem, pgd), network, optim)
 
 
 def _empty_noise(problem: Problem, pgd: PGD) -> noises.Noise:
-    shape = tuple(problem.data.images.shape[1:])
+    shape = problem.domain.shape(tuple(problem.data.images.shape[1:]))
     if problem.shared:
         zeros = torch.zeros(problem.rows, *shape, device=problem.workers.device)
         return noises.Shared(zeros, problem.epsilon)
@@ -107,6 +111,8 @@ def _round(bench: Bench, cursor: Cursor) -> Cursor:
     """One round from wherever the cursor stands in it."""
     problem, schedule = bench.problem, bench.schedule
     number = cursor.round + 1
+    if schedule.restart and cursor.trained == 0 and cursor.round and cursor.round % schedule.restart == 0:
+        _restart(bench, cursor.round // schedule.restart)
     with problem.progress.task(f"round {number}: surrogate", schedule.train_steps) as advance:
         for step in range(cursor.trained, schedule.train_steps):
             _learn(bench, cursor.round * schedule.train_steps + step)
@@ -118,7 +124,7 @@ def _round(bench: Bench, cursor: Cursor) -> Cursor:
     batches = passes.batches(problem, schedule, cursor.round)
     with problem.progress.task(f"round {number}: noise", len(batches)) as advance:
         for done, chunk in passes.chunks(problem, batches, cursor.moved):
-            _move(bench, frozen, chunk)
+            _move(bench, frozen, chunk, cursor.round)
             advance(done - cursor.moved)
             cursor = replace(cursor, moved=done)
             _pause(bench, cursor)
@@ -127,14 +133,20 @@ def _round(bench: Bench, cursor: Cursor) -> Cursor:
     return Cursor(round=number, errors=(*cursor.errors, error))
 
 
+def _restart(bench: Bench, restarts: int) -> None:
+    """New weights in the old network, which the optimizer holds; its momentum is forgotten."""
+    bench.network.load_state_dict(bench.problem.network(restarts).state_dict())
+    bench.optim.state.clear()
+
+
 def _learn(bench: Bench, step: int) -> None:
     """One surrogate step on images plus noise; the batch depends on the step's number only."""
     problem, data = bench.problem, bench.problem.batches
     index = _training_batch(bench, step)
-    images = _noisy(bench, index)
+    draws = randomness.Draws(problem.seed, step, data.keys[index])
+    images = channel.look(bench.views, _noisy(bench, index), draws)
     bench.network.train()
     with training.autocast(problem.workers.device, problem.precision):
-        draws = randomness.Draws(problem.seed, step, data.keys[index])
         loss = bench.objective.surrogate_loss(bench.network, images, data.labels[index], draws)
     training.update(bench.network, bench.optim, loss, problem.surrogate.sgd.clip)
 
@@ -147,10 +159,10 @@ def _training_batch(bench: Bench, step: int) -> Tensor:
 
 def _noisy(bench: Bench, index: Tensor) -> Tensor:
     images = training.to_float(bench.problem.batches.images[index])
-    return (images + bench.noise.delta(bench.problem.row_on_device[index])).clamp(0.0, 1.0)
+    return bench.problem.domain.noisy(images, bench.noise.delta(bench.problem.row_on_device[index])).clamp(0.0, 1.0)
 
 
-def _move(bench: Bench, frozen: nn.Module, chunk: Sequence[Tensor]) -> None:
+def _move(bench: Bench, frozen: nn.Module, chunk: Sequence[Tensor], round_: int) -> None:
     """Deal the tasks to the processes, exchange the moved noise and store it."""
     workers, index = bench.problem.workers, torch.cat(list(chunk))
     moved = torch.empty(
@@ -160,28 +172,30 @@ def _move(bench: Bench, frozen: nn.Module, chunk: Sequence[Tensor]) -> None:
     shares = workers.deal(len(chunk))
     mine = shares[workers.rank]
     if mine:
-        parts = workers.map(lambda task: _stepped(bench, frozen, task), chunk[mine.start : mine.stop])
+        parts = workers.map(lambda task: _stepped(bench, frozen, task, round_), chunk[mine.start : mine.stop])
         moved[ends[mine.start] : ends[mine.stop]] = torch.cat(parts)
     workers.share(moved, [range(ends[share.start], ends[share.stop]) for share in shares])
     bench.noise.store(bench.problem.row_on_device[index], moved)
 
 
-def _stepped(bench: Bench, frozen: nn.Module, index: Tensor) -> Tensor:
-    """PGD on samples at positions `index` (B,): the moved noise, encoded, (B, C, H, W)."""
-    problem, pgd = bench.problem, bench.pgd
+def _stepped(bench: Bench, frozen: nn.Module, index: Tensor, round_: int) -> Tensor:
+    """PGD on samples at positions `index` (B,): the moved noise, encoded, shape (B, ...) as the domain has it."""
+    problem, domain, keys = bench.problem, bench.problem.domain, bench.problem.batches.keys[index]
     images = training.to_float(problem.batches.images[index])
     labels = problem.batches.labels[index]
-    delta = bench.noise.delta(problem.row_on_device[index])
-    delta = steps.project(delta, images, problem.epsilon)
-    for _ in range(pgd.steps):
-        noisy = (images + delta).requires_grad_()
+    held = domain.project(bench.noise.delta(problem.row_on_device[index]), images, problem.epsilon)
+    for step in range(bench.pgd.steps):
+        held.requires_grad_()
+        # Numbers below zero: the surrogate's own steps draw from zero on.
+        draws = randomness.Draws(problem.seed, -1 - round_ * bench.pgd.steps - step, keys)
+        seen = channel.look(bench.views, domain.noisy(images, held), draws)
         with training.autocast(problem.workers.device, problem.precision):
             # A sum, so that a sample's gradient does not depend on the size of its batch.
-            loss = F.cross_entropy(frozen(noisy), labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, noisy)
-        size = bench.objective.descent * pgd.step_size
-        delta = steps.step(delta, gradient, images, problem.epsilon, size)
-    return bench.noise.encode(delta)
+            loss = F.cross_entropy(frozen(seen), labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, held)
+        size = bench.objective.descent * bench.pgd.step_size
+        held = domain.project(held.detach() - size * gradient.sign(), images, problem.epsilon)
+    return bench.noise.encode(held)
 
 
 def _error(bench: Bench, frozen: nn.Module, tasks: Sequence[Tensor]) -> float:
@@ -191,7 +205,7 @@ def _error(bench: Bench, frozen: nn.Module, tasks: Sequence[Tensor]) -> float:
 
     @torch.no_grad()  # on the function, because gradient mode belongs to a thread
     def wrong(index: Tensor) -> int:
-        predicted = frozen(_noisy(bench, index)).argmax(1)
+        predicted = frozen(channel.whole(bench.views, _noisy(bench, index))).argmax(1)
         return int((predicted != bench.problem.batches.labels[index]).sum())
 
     misses = workers.map(wrong, tasks[mine.start : mine.stop])

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from unlearn import randomness
-from unlearn.quantities import LEVELS, whole_levels
+from unlearn.quantities import FINE, LEVELS, whole_levels
 
 MAPPED_FROM_BYTES = 2_000_000_000
 Storage = Callable[[tuple[int, ...], torch.dtype], Tensor]
@@ -47,6 +47,10 @@ class Noise(Protocol):
         """The noise in whole levels, int8 where that holds the budget, else int16; (R, C, H, W)."""
         ...
 
+    def fine(self) -> Tensor:
+        """The noise in steps of 1/FINE of a level, int16; (R, C, H, W)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -68,6 +72,9 @@ class Grid:
 
     def levels(self) -> Tensor:
         return _whole(self.values, self.unit, self.epsilon)
+
+    def fine(self) -> Tensor:
+        return _fine(self.values, self.unit, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,14 @@ class Shared:
 
     def levels(self) -> Tensor:
         return _whole(self.values, float(LEVELS), self.epsilon)
+
+    def fine(self) -> Tensor:
+        return _fine(self.values, float(LEVELS), self.epsilon)
+
+
+def _fine(values: Tensor, unit: float, epsilon: float) -> Tensor:
+    limit = math.floor(epsilon * LEVELS * FINE + 1e-6)
+    return (values.double().cpu() * (unit * FINE)).round().clamp(-limit, limit).to(torch.int16)
 
 
 def _whole(values: Tensor, unit: float, epsilon: float) -> Tensor:

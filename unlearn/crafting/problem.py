@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from unlearn import training
 from unlearn.crafting.checkpoint import Checkpoints
-from unlearn.crafting.noise import MAPPED_FROM_BYTES, Storage, in_file, in_memory
+from unlearn.crafting.domain import Domain, EveryPixel
+from unlearn.crafting.noise import MAPPED_FROM_BYTES, Noise, Storage, in_file, in_memory
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.workers import Workers, alone
 from unlearn.datasets import ImageDataset
 from unlearn.perturbation import Additive
 from unlearn.progress import Progress, Silent
+from unlearn.stretched import Stretched
 
 
 def sample_wise(labels: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -42,6 +44,7 @@ class Problem:
 
     row: int32 (N,), each sample's row of noise or -1, see ROWS.
     epsilon: L-infinity budget in [0, 1].
+    domain: where the noise lives, on every pixel or on a coarse grid.
     """
 
     data: ImageDataset
@@ -54,6 +57,7 @@ class Problem:
     precision: torch.dtype = torch.float32
     checkpoints: Checkpoints | None = None
     scratch: Path | None = None
+    domain: Domain = EveryPixel()
 
     @cached_property
     def rows(self) -> int:
@@ -84,10 +88,10 @@ class Problem:
             keys[self.row_on_device[mine]] = self.batches.keys[mine]
         return keys
 
-    def network(self) -> nn.Module:
-        """A fresh surrogate with this problem's seed, on the device."""
-        shape = self.data.images.shape[1:]
-        return training.build(self.surrogate.network, self.data.classes, shape, self.seed).to(self.workers.device)
+    def network(self, restarts: int = 0) -> nn.Module:
+        """A fresh surrogate with weights of this problem's seed and of how often it was restarted, on the device."""
+        shape, seed = self.data.images.shape[1:], (self.seed + restarts) % 2**63
+        return training.build(self.surrogate.network, self.data.classes, shape, seed).to(self.workers.device)
 
     def storage(self) -> Storage:
         """Where noise is kept: on the device, or in a mapped file when it is large."""
@@ -96,6 +100,6 @@ class Problem:
             return in_file(self.scratch / f"noise-{self.workers.rank}.npy")
         return in_memory(self.workers.device)
 
-    def perturbation(self, levels: Tensor) -> Additive:
-        """The finished perturbation from int8 levels (R, C, H, W)."""
-        return Additive(levels, torch.from_numpy(self.row), self.epsilon)
+    def perturbation(self, noise: Noise) -> Additive | Stretched:
+        """The finished perturbation from the noise of all rows."""
+        return self.domain.perturbation(noise, torch.from_numpy(self.row), self.epsilon)

@@ -18,6 +18,10 @@ class Schedule:
     before the noise is a pattern that other networks learn too.
 
     `portion` is the share of the data, stratified by class, on which shared rows are moved and judged.
+    `restart` gives the surrogate new weights every so many rounds. A surrogate that is trained on and on over few
+    images learns them by heart, and noise that it no longer needs stops moving; what protects is noise that a
+    network learns first. The published loop never restarts.
+
     Batch sizes are part of the result: they are never derived from the number of processes or free memory.
     """
 
@@ -31,6 +35,7 @@ class Schedule:
     min_rounds: Positive = 1
     max_rounds: Positive = 50
     patience: Positive = 15
+    restart: Positive | None = None
 
 
 @dataclass(frozen=True)

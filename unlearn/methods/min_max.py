@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from unlearn.crafting.problem import Problem
     from unlearn.perturbation import Additive
+    from unlearn.stretched import Stretched
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class MinMax:
     schedule: Schedule = Schedule(train_steps=0, stop_error=0.9)
     pretrain: Training = Training()
 
-    def craft(self, problem: Problem) -> Additive:
+    def craft(self, problem: Problem) -> Additive | Stretched:
         """Noise within problem.epsilon that lets a trained surrogate's error rise to the stop error."""
         from unlearn.crafting.alternate import MIN_MAX, alternate  # torch stays out of recipe checks
         from unlearn.crafting.pretrain import train_surrogate

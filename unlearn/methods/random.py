@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 if TYPE_CHECKING:
     from unlearn.crafting.problem import Problem
     from unlearn.perturbation import Additive
+    from unlearn.stretched import Stretched
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,11 @@ class Random:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    def craft(self, problem: Problem) -> Additive:
+    def craft(self, problem: Problem) -> Additive | Stretched:
         """Noise that no surrogate has seen."""
         from unlearn.crafting import noise  # torch stays out of recipe checks
 
-        shape = tuple(problem.data.images.shape[1:])
+        shape = problem.domain.shape(tuple(problem.data.images.shape[1:]))
         grid = noise.grid(problem.rows, shape, problem.epsilon, 1 / 255, problem.storage())
         noise.randomize(grid, problem.row_keys(), problem.seed, problem.epsilon)
-        return problem.perturbation(grid.levels())
+        return problem.perturbation(grid)
