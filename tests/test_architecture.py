@@ -15,7 +15,7 @@ PACKAGE = ROOT / "unlearn"
 FLOORS = {
     0: ("errors", "registry", "quantities", "files", "images", "progress", "signals", "randomness", "pgd", "settings",
         "schema", "environment", "interpolation", "__init__"),
-    1: ("datasets", "sources", "networks", "training", "perturbation", "stretched"),
+    1: ("datasets", "sources", "networks", "training", "perturbation", "stretched", "pretrained"),
     2: ("crafting",),
     3: ("methods", "defenses"),
     4: ("audit", "release", "photos"),

@@ -3,6 +3,7 @@
 Imports are inside the commands, so that `--help`, `ls` and `validate` start without torch.
 """
 
+import io
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unlearn import cli_photos
 from unlearn.errors import UnlearnError
 
 app = typer.Typer(
@@ -112,25 +114,29 @@ def craft(
 
 @app.command()
 def audit(
-    runs: Annotated[list[Path], typer.Argument(help="Runs made on the same data, or one release.")],
+    runs: Annotated[list[Path], typer.Argument(help="Runs made on the same data, one release, or one archive.")],
     out: Out = Path("audit"),
     plan: Annotated[str | None, typer.Option("--recipe", help="Another audit, e.g. audits/standard.")] = None,
     data: Data = None,
     clean: Annotated[
         str | None, typer.Option("--clean", help="For a release: a recipe or run that names its clean data.")
     ] = None,
+    originals: Annotated[Path | None, typer.Option(help="For an archive: the photos it was made from.")] = None,
+    report_images: Annotated[bool, typer.Option("--report-images", help="Photos may stand in the report.")] = False,
     device: Device = "auto",
     json_lines: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train victims on clean, random-noise and protected data, and test them on clean images."""
-    from unlearn import examination, progress, signals
+    from unlearn import examination, photo_audit, progress, signals
     from unlearn.crafting import workers
 
     with signals.stop_on_signals() as stop:
-        team = workers.launch(stop, device)
-        say = progress.choose(json_lines, quiet)
-        results = examination.audit_paths(runs, out, plan, clean, _changes(None, data), say, team)
+        team, say = workers.launch(stop, device), progress.choose(json_lines, quiet)
+        if originals:
+            results = photo_audit.audit(runs[0], originals, out, plan, say, team, report_images=report_images)
+        else:
+            results = examination.audit_paths(runs, out, plan, clean, _changes(None, data), say, team)
     _print_results(results, out, json_lines)
 
 
@@ -148,26 +154,6 @@ def release(
 
     publish.release(run.load(made, _changes(None, data)), out, format, publish.read_results(results), test)
     _say(f"{out}: released as {format} and verified. It holds no perturbation, seed or clean training image.")
-
-
-@app.command()
-def verify(
-    folder: Annotated[Path, typer.Argument(help="A release.")],
-    source: Annotated[
-        Path | None, typer.Option("--source", help="The run it came from: compare with the clean data too.")
-    ] = None,
-    data: Data = None,
-    json_lines: Json = False,
-) -> None:
-    """Re-open a release: checksums, labels, budget, and nothing in it that should not be."""
-    from unlearn import publish
-
-    findings = publish.verify(folder, source, _changes(None, data))
-    for finding in findings:
-        typer.echo(json.dumps({"finding": str(finding)}) if json_lines else str(finding))
-    if findings:
-        raise typer.Exit(1)
-    _say(json.dumps({"findings": 0}) if json_lines else f"{folder}: holds")
 
 
 @app.command()
@@ -209,6 +195,9 @@ def doctor(json_lines: Json = False) -> None:
         raise typer.Exit(1)
 
 
+cli_photos.register(app)
+
+
 def _whole(name: str, out: Path, overrides: list[str], json_lines: bool, quiet: bool) -> list[str]:
     from unlearn import expectations, progress, publish, recipe, signals
 
@@ -233,6 +222,8 @@ def _print_results(results: dict[str, Any], out: Path, json_lines: bool) -> None
 
 def main() -> None:
     """Run the command line; library errors become lines on stderr and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold what a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except UnlearnError as error:

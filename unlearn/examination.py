@@ -106,7 +106,7 @@ def examine(
     team = team or launch()
     progress = progress if progress and team.main else Silent()
     post = Post(team.device, team.rank, team.world, run.precision_on(team.device, precision), progress, team.stop)
-    team.together(lambda: _claim_audit(out))
+    team.together(lambda: claim(out))
     auditing.audit(subject, plan, out, post)
     team.barrier()
     results: dict[str, Any] = {}
@@ -114,7 +114,7 @@ def examine(
     return results
 
 
-def _claim_audit(out: Path) -> None:
+def claim(out: Path) -> None:
     """An audit's folder may hold an earlier audit, whose cells are used again where they fit."""
     ours = out.is_dir() and any((out / name).is_dir() for name in (auditing.CELLS, RUNS))
     files.claim(out, space=10_000_000, empty=not ours)

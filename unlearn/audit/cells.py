@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unlearn import schema, training
+from unlearn import files, pretrained, schema, training
 from unlearn.audit.plan import AuditPlan
 from unlearn.datasets import ImageDataset, stratified
 from unlearn.defenses import Defense
@@ -100,7 +101,10 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
     test, test_labels = (torch.from_numpy(a).to(bench.device) for a in (bench.test.images, bench.test.labels))
     test = cell.defense.purify(test)
     clean = bench.clean
-    victim = training.build(cell.victim, clean.classes, clean.images.shape[1:], cell.seed).to(bench.device)
+    victim = training.build(cell.victim, clean.classes, clean.images.shape[1:], cell.seed)
+    if bench.plan.weights:
+        pretrained.load(victim, Path(bench.plan.weights))
+    victim = victim.to(bench.device)
     curve = training.train(
         victim,
         data,
@@ -119,6 +123,7 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
         "train_accuracy": curve.train[-1],
         "seconds": round(time.monotonic() - started, 2),
         **_by_protection(cell, victim, test, test_labels, clean.names),
+        **(_by_class(victim, test, test_labels, clean.names) if bench.plan.by_class else {}),
         "curve": asdict(curve),
     }
 
@@ -163,6 +168,16 @@ def _by_protection(
     return {name: float(part.mean()) for name, part in parts.items()}
 
 
+def _by_class(victim: nn.Module, test: Tensor, labels: Tensor, names: tuple[str, ...]) -> dict[str, Any]:
+    """Accuracy on every class that the test set has."""
+    hits = (training.predictions(victim, test) == labels).float()
+    found = {name: hits[labels == label] for label, name in enumerate(names)}
+    return {"class_accuracy": {name: float(part.mean()) for name, part in found.items() if len(part)}}
+
+
 def settings(cell: Cell, plan: AuditPlan) -> dict[str, Any]:
     """Everything that decides a cell's result besides its images; part of its cache key."""
-    return {**cell.facts, "settings": schema.plain(cell.defense), "training": schema.plain(plan.training)}
+    chosen = {**cell.facts, "settings": schema.plain(cell.defense), "training": schema.plain(plan.training)}
+    if plan.weights:
+        chosen["weights"] = files.sha256(Path(plan.weights))
+    return chosen | ({"by_class": True} if plan.by_class else {})

@@ -77,6 +77,7 @@ def _sections(results: Mapping[str, Any], examples: Sequence[Example]) -> list[s
         ("Accuracy by epoch", [_epochs(results)]),
         ("Partial protection", [_portions(results), _table(report_tables.portions(results))]),
         ("Protecting some classes", [_table(report_tables.classes(results))]),
+        ("Class by class", [_table(report_tables.by_class(results))]),
         ("Image quality", [_table(report_tables.quality(results))]),
         ("Before and after", [_examples(examples)]),
         ("Crafting", [_table(report_tables.crafting(results))]),

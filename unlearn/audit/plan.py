@@ -55,7 +55,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class AuditPlan:
-    """Victims x defenses x seeds, each trained on clean, random-noise and protected data alike."""
+    """Victims x defenses x seeds, each trained on clean, random-noise and protected data alike.
+
+    weights: a safetensors file of weights that the victims start from (a pretrained backbone); layers of other shapes,
+        such as the head, start anew. None trains from scratch.
+    by_class: also report the accuracy on every class.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -64,6 +69,8 @@ class AuditPlan:
     seeds: Positive = 3
     training: Training = Training()
     sweep: Sweep = Sweep()
+    weights: str | None = None
+    by_class: bool = False
     not_run: tuple[str, ...] = (
         "pretrained backbones (fine-tuning or linear probe)",
         "diffusion purification",

@@ -153,6 +153,24 @@ def classes(results: Mapping[str, Any]) -> Table | None:
     return Table(caption, head, rows, 3)
 
 
+def by_class(results: Mapping[str, Any]) -> Table | None:
+    """Accuracy on every class by training set, without a defense: the mean over seeds of the first victim."""
+    rows = [row for row in results["rows"] if row.get("class_accuracy") and row["defense"] == "none"]
+    rows = [row for row in rows if row["victim"] == rows[0]["victim"]]
+    if not rows:
+        return None
+    names, sets = list(rows[0]["class_accuracy"]), measures.set_names(rows)
+
+    def cell(name: str, chosen: str) -> Cell:
+        found = [row["class_accuracy"].get(name) for row in rows if row["train_on"] == chosen]
+        figures = [value for value in found if value is not None]
+        return Cell(percent(sum(figures) / len(figures)) if figures else HOLE)
+
+    lines = [[Cell(name), *(cell(name, chosen) for chosen in sets)] for name in names]
+    caption = f"Accuracy on each class's clean test images. Guessing gives {guess(results['chance'])}."
+    return Table(caption, ["Class", *map(set_title, sets)], lines)
+
+
 def quality(results: Mapping[str, Any]) -> Table | None:
     """What the protection costs in image quality."""
     found = results.get("quality") or {}

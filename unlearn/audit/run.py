@@ -32,6 +32,7 @@ class Subject:
 
     protected: pixels by name, uint8 (N, C, H, W) in the clean data's order; the first name is `protected`.
     facts: further entries of results.json, such as method, settings and crafting.
+    random: the control's pixels, where uniform noise on every pixel is not the fair one; None makes that.
     """
 
     clean: ImageDataset
@@ -39,6 +40,7 @@ class Subject:
     test: ImageDataset
     epsilon: float
     facts: Mapping[str, Any] = field(default_factory=dict)
+    random: Pixels | None = None
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,16 @@ def audit(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None
 
 def finish(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> dict[str, Any]:
     """Collect the cells of all processes, write the reports, and return the results."""
-    post = post or Post()
-    bench = _bench(subject, plan, post)
-    digests = {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
-    rows = [json.loads(_path(out, c, bench, digests).read_text()) for c in cells(bench.sets, plan)]
-    results = _results(subject, plan, rows, post)
+    results = collect(subject, plan, rows(subject, plan, out, post), post)
     report.write(out, results, examples(subject))
     return results
+
+
+def rows(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> list[dict[str, Any]]:
+    """The finished cells of all processes, in the order of `cells`."""
+    bench = _bench(subject, plan, post or Post())
+    digests = {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
+    return [json.loads(_path(out, c, bench, digests).read_text()) for c in cells(bench.sets, plan)]
 
 
 def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:
@@ -91,7 +96,8 @@ def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:
     for classes in plan.sweep.classes:
         for name in set(classes) - set(clean.names):
             raise DataError(f"audit.sweep.classes: no class {name!r}; there are: {', '.join(clean.names)}")
-    sets = {"clean": clean.images, "random": random_noise(subject), **subject.protected}
+    random = random_noise(subject) if subject.random is None else subject.random
+    sets = {"clean": clean.images, "random": random, **subject.protected}
     return Bench(clean, sets, test, plan, post.device, post.precision)
 
 
@@ -129,7 +135,9 @@ def _run_once(cell: Cell, bench: Bench, path: Path, post: Post, title: str) -> N
     post.progress.log("trained", **about)
 
 
-def _results(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post: Post) -> dict[str, Any]:
+def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post: Post | None = None) -> dict[str, Any]:
+    """results.json as data, from its rows."""
+    post = post or Post()
     chance = float(subject.test.counts().max() / len(subject.test))
     grid = [row for row in rows if "kind" not in row]
     quality = {name: asdict(images.quality(subject.clean.images, pixels)) for name, pixels in subject.protected.items()}

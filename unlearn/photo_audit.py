@@ -1,0 +1,247 @@
+"""Does a protected archive hold? Subjects' photos train a classifier, clean held-out photos test it.
+
+The protected files are read as they lie in OUT, so that what was lost in encoding is lost here too; then as a social
+network would serve them: JPEG quality 75, and half the size at quality 75.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unlearn import album, examination, recipe_check
+from unlearn.audit import report
+from unlearn.audit import run as auditing
+from unlearn.audit.plan import AuditPlan
+from unlearn.audit.run import Post, Subject
+from unlearn.crafting.workers import Workers, launch
+from unlearn.datasets import ImageDataset
+from unlearn.errors import DataError
+from unlearn.images import to_array
+from unlearn.photos import keys, manifest, noise, places
+from unlearn.photos.keys import Key
+from unlearn.photos.picture import Damaged, LeftOut, Picture
+from unlearn.photos.rows import Row
+from unlearn.progress import Progress, Silent
+from unlearn.quantities import FINE, LEVELS
+from unlearn.run import precision_on
+
+SIDE = 64
+HELD_OUT = 0.3
+FEWEST = 4  # photos of a subject: fewer can't be split into training and test
+MOST = 60
+RANDOM_CELLS = 32
+Pixels = NDArray[np.uint8]
+Channel = Callable[[Image.Image], Image.Image]
+
+
+def _as_it_is(image: Image.Image) -> Image.Image:
+    return image
+
+
+def _recompressed(image: Image.Image) -> Image.Image:
+    stream = io.BytesIO()
+    image.save(stream, format="JPEG", quality=75)
+    return Image.open(stream, formats=("JPEG",))
+
+
+def _halved(image: Image.Image) -> Image.Image:
+    size = (max(1, image.width // 2), max(1, image.height // 2))
+    return _recompressed(image.resize(size, Image.Resampling.LANCZOS))
+
+
+CHANNELS: dict[str, Channel] = {"none": _as_it_is, "jpeg-75": _recompressed, "half + jpeg-75": _halved}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An original and its protected copy, with the subject they belong to."""
+
+    subject: str
+    original: Path
+    protected: Path
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Photos to train on, and photos whose originals test."""
+
+    subjects: tuple[str, ...]
+    train: tuple[Pair, ...]
+    test: tuple[Pair, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def audit(
+    out: Path,
+    originals: Path,
+    folder: Path,
+    plan: str | AuditPlan | None = None,
+    progress: Progress | None = None,
+    team: Workers | None = None,
+    state: Path | None = None,
+    side: int = SIDE,
+    report_images: bool = False,
+) -> dict[str, Any]:
+    """Audit an archive that `unlearn protect` has written, and leave the reports in `folder`.
+
+    Args:
+        out: the protected archive. originals: the photos it was made from.
+        plan: an audit recipe, by default audits/photos.
+        side: pixels of the square views on which networks are trained and tested.
+        report_images: put photos into the HTML report; by default it holds none.
+
+    Raises:
+        DataError: no archive, fewer than two subjects with enough photos, or photos that cannot be read.
+    """
+    team = team or launch()
+    progress = progress if progress and team.main else Silent()
+    chosen = plan if isinstance(plan, AuditPlan) else recipe_check.load_audit(plan or "audits/photos")
+    parts = split(pairs(out, originals, state))
+    team.together(lambda: examination.claim(folder))
+    channels = subjects_by_channel(parts, side, progress)
+    post = Post(team.device, team.rank, team.world, precision_on(team.device, "auto"), progress, team.stop)
+    for subject in channels.values():
+        auditing.audit(subject, chosen, folder, post)
+    team.barrier()
+    results: dict[str, Any] = {}
+    team.together(lambda: results.update(_finish(channels, parts, chosen, folder, post, report_images)))
+    return results
+
+
+def pairs(out: Path, originals: Path, state: Path | None = None) -> list[Pair]:
+    """Originals and protected copies of an archive, in the order of their paths.
+
+    Raises:
+        DataError: no archive of this tool, or originals that are not there.
+    """
+    with manifest.read_only(places.state_folder(out, state), settled=True) as found:
+        if found is None:
+            raise DataError(f"{out}: not an archive of unlearn protect; name the folder it wrote")
+        rows = [row for row in found.rows() if row.status == "protected" and row.has_output]
+    made = [_pair(row, out, originals) for row in rows]
+    missing = next((pair for pair in made if not pair.original.is_file()), None)
+    if missing:
+        raise DataError(f"{missing.original}: not there; --originals names the folder that was protected")
+    return made
+
+
+def _pair(row: Row, out: Path, originals: Path) -> Pair:
+    place = Path(os.fsdecode(row.out_path or b""))
+    return Pair(row.subject, originals / os.fsdecode(row.path), out / place, row.epsilon or 0.0)
+
+
+def split(found: Sequence[Pair]) -> Split:
+    """A part of every subject's photos is held out, chosen by their names.
+
+    Raises:
+        DataError: fewer than two subjects with enough photos.
+    """
+    by_subject: dict[str, list[Pair]] = {}
+    for pair in found:
+        by_subject.setdefault(pair.subject, []).append(pair)
+    enough = {name: _shuffled(mine)[:MOST] for name, mine in sorted(by_subject.items()) if len(mine) >= FEWEST}
+    if len(enough) < 2:
+        raise DataError(
+            f"an audit needs two subjects with at least {FEWEST} photos each, this archive has {len(enough)}; "
+            "`unlearn protect --people folders` or a table of people tells subjects apart"
+        )
+    train, test = [], []
+    for mine in enough.values():
+        held = max(1, round(HELD_OUT * len(mine)))
+        test += mine[:held]
+        train += mine[held:]
+    return Split(tuple(enough), tuple(train), tuple(test), tuple(name for name in by_subject if name not in enough))
+
+
+def _shuffled(mine: Sequence[Pair]) -> list[Pair]:
+    return sorted(mine, key=lambda pair: hashlib.sha256(os.fsencode(pair.original.name)).digest())
+
+
+def subjects_by_channel(parts: Split, side: int, progress: Progress) -> dict[str, Subject]:
+    """What is trained on after each channel; the test photos are clean and the same for all."""
+    controls = {name: _random_key(name, parts.train[0].epsilon) for name in parts.subjects}
+    with progress.task("photos for the audit", len(parts.train) + len(parts.test)) as advance:
+        test = np.stack([_view(_opened(pair.original), side, advance) for pair in parts.test])
+        views = [_views(pair, controls[pair.subject], side, advance) for pair in parts.train]
+    labels, held = (_labels(chosen, parts.subjects) for chosen in (parts.train, parts.test))
+    found = {}
+    for channel in CHANNELS:
+        clean, random, protected = (np.stack([view[channel][i] for view in views]) for i in range(3))
+        found[channel] = Subject(
+            clean=ImageDataset(clean, labels, parts.subjects),
+            protected={"protected": protected},
+            test=ImageDataset(test, held, parts.subjects, "test"),
+            epsilon=parts.train[0].epsilon,
+            facts={"name": "a photo archive", "dataset": "photos by subject"},
+            random=random,
+        )
+    return found
+
+
+def _labels(chosen: Sequence[Pair], subjects: Sequence[str]) -> NDArray[np.int64]:
+    return np.array([subjects.index(pair.subject) for pair in chosen], dtype=np.int64)
+
+
+def _random_key(subject: str, epsilon: float) -> Key:
+    """The control: one random pattern a subject, of the same budget and kind, that no surrogate has seen."""
+    seed = int.from_bytes(hashlib.sha256(b"random control" + subject.encode()).digest()[:8], "little")
+    limit = int(epsilon * LEVELS * FINE)
+    delta = np.random.default_rng(seed).integers(-limit, limit + 1, (1, 3, RANDOM_CELLS, RANDOM_CELLS))
+    return Key(subject, delta.astype(np.int16), epsilon, "random", bytes(32), "")
+
+
+def _views(pair: Pair, control: Key, side: int, advance: Callable[[int], None]) -> dict[str, tuple[Pixels, ...]]:
+    """Small views of the clean, random-noise and protected photo after every channel."""
+    clean, protected = _opened(pair.original), _opened(pair.protected)
+    picture = Picture(np.array(clean), "png")
+    noise.add(picture, control, keys.pixel_hash(picture))
+    images = (clean, Image.fromarray(picture.pixels), protected)
+    found = {name: tuple(_view(channel(image), side) for image in images) for name, channel in CHANNELS.items()}
+    advance(1)
+    return found
+
+
+def _opened(path: Path) -> Image.Image:
+    """The upright photo in RGB, at its full size.
+
+    Raises:
+        DataError: naming the photo.
+    """
+    try:
+        return album.decoded(path).convert("RGB")
+    except (OSError, LeftOut, Damaged) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def _view(image: Image.Image, side: int, advance: Callable[[int], None] = lambda photos: None) -> Pixels:
+    advance(1)
+    return to_array(image.convert("RGB").resize((side, side), Image.Resampling.BOX, reducing_gap=3.0))
+
+
+def _finish(
+    channels: Mapping[str, Subject], parts: Split, plan: AuditPlan, folder: Path, post: Post, report_images: bool
+) -> dict[str, Any]:
+    rows = []
+    for channel, subject in channels.items():
+        for row in auditing.rows(subject, plan, folder, post):
+            defense = " + ".join(name for name in (channel, row["defense"]) if name != "none") or "none"
+            rows.append({**row, "defense": defense})
+    first = channels["none"]
+    results = auditing.collect(first, plan, rows, post)
+    results |= {
+        "method": "unlearn protect",
+        "photos": {"train": len(parts.train), "test": len(parts.test), "subjects": len(parts.subjects)},
+        "subjects_left_out": list(parts.left_out),
+    }
+    pictures = auditing.examples(first) if report_images else []
+    report.write(folder, results, pictures)
+    return results

@@ -1,0 +1,44 @@
+"""What a user may choose about an archive. Imports next to nothing, so that `unlearn --help` stays quick."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from unlearn.photos.jobs import Choice, Verified
+from unlearn.photos.writing import Writing
+
+Intensity = Literal["low", "mid", "high"]
+Sidecars = Literal["filter", "copy", "skip"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose; the defaults need no thought.
+
+    people: auto, folders, or the path of a CSV table. keys: key files; one protects everything, several protect their
+    subjects. intensity: of keys that have to be crafted. state: folder of the manifest, by default OUT/.unlearn.
+    memory: bytes of decoded photos in flight. device: for crafting, auto or cpu.
+    The others are explained at `photos.settings.Archive` and `photos.walking.Rules`.
+    """
+
+    people: str = "auto"
+    intensity: Intensity = "mid"
+    keys: tuple[Path, ...] = ()
+    writing: Writing = Writing()
+    verify_written: Verified = "all"
+    limit: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    follow_links: bool = False
+    sidecars: Sidecars = "filter"
+    unprotected: Choice = "skip"
+    others: Choice = "skip"
+    workers: int | None = None
+    memory: int = 1 << 30
+    untrusted: bool = False
+    check_hash: bool = False
+    prune: bool = False
+    moved: bool = False
+    fsync: bool = True
+    state: Path | None = None
+    device: str = "auto"

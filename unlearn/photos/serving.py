@@ -1,0 +1,63 @@
+"""What a worker process does: take a job, do it, tell the outcome, until the pipe is closed.
+
+Imported by every worker before anything else, so it imports no more than protecting a photo needs.
+"""
+
+import contextlib
+import signal
+from collections import deque
+from multiprocessing.connection import Connection
+
+from unlearn.errors import UnlearnError
+from unlearn.photos import protecting
+from unlearn.photos.jobs import Job, Need, Setup
+from unlearn.signals import STOPPING
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+READY = True
+
+
+class _Line:
+    """The pipe to the main process. Jobs are sent ahead, so one may arrive where an answer is expected."""
+
+    def __init__(self, pipe: Connection):
+        self.pipe = pipe
+        self.ahead: deque[Job] = deque()
+
+    def job(self) -> Job:
+        job: Job = self.ahead.popleft() if self.ahead else self.pipe.recv()
+        return job
+
+    def ask(self, need: Need) -> bool:
+        """Wait until the memory is free."""
+        self.pipe.send(need)
+        while isinstance(answer := self.pipe.recv(), Job):
+            self.ahead.append(answer)
+        return bool(answer)
+
+
+def serve(pipe: Connection, setup: Setup) -> None:
+    """Work until the other end is gone. Signals that ask for a stop are the main process's to answer."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    _limit(setup.address_space)
+    line = _Line(pipe)
+    with contextlib.suppress(EOFError, OSError):  # the main process has ended, however that happened
+        pipe.send(READY)
+        while True:
+            job = line.job()
+            try:
+                outcome = protecting.protect_file(job, setup, line.ask)
+            except UnlearnError as error:  # a key that cannot be used: nothing of its subject can be done
+                pipe.send(str(error))
+                return
+            pipe.send(outcome)
+
+
+def _limit(address_space: int | None) -> None:
+    if address_space is not None and resource is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
