@@ -1,15 +1,19 @@
 """Keys from an album: subjects few and many, hostile files, resume, and several processes' worth of the same bytes."""
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SOURCE_TREE
 from PIL import Image
 
-from unlearn import album
+from unlearn import album, recipe
 from unlearn.crafting.workers import Workers, alone
 from unlearn.errors import DataError, Interrupted
+from unlearn.photos import keys
 from unlearn.photos.keys import Key
 from unlearn.signals import StopRequest
 
@@ -21,7 +25,7 @@ SMALL = (
 
 
 def photos(folder: Path, subject: str, count: int = 5, size: tuple[int, int] = (60, 40)) -> list[Path]:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(len(subject))
     made = []
     for i in range(count):
@@ -131,6 +135,27 @@ def test_a_photo_is_seen_upright(tmp_path: Path) -> None:
     assert first is not None
     assert second is not None
     assert np.abs(first.astype(int) - second).mean() < 4
+
+
+def test_two_processes_craft_the_same_keys_and_protect(tmp_path: Path) -> None:
+    subjects = {name: photos(tmp_path / "in" / name, name) for name in ("al", "bo")}
+    state = tmp_path / "state"
+    alone_made = craft(subjects, tmp_path / "work")
+    (state / "crafting").mkdir(parents=True, mode=0o700)
+    (state / "crafting" / album.SECRET).write_bytes((tmp_path / "work" / album.SECRET).read_bytes())
+    quick = tmp_path / "quick.yaml"
+    quick.write_text(recipe.to_yaml(recipe.resolved(recipe.load("photos/mid", SMALL))))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", "-m", "unlearn"]
+    command += ["protect", str(tmp_path / "in"), str(tmp_path / "out"), "--people", "folders", "--device", "cpu"]
+    command += ["--recipe", str(quick), "--state", str(state)]
+    done = subprocess.run(command, env=SOURCE_TREE, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for name in subjects:
+        together = keys.load(tmp_path / "out" / "keys" / f"{name}.safetensors")
+        assert np.array_equal(together.delta, alone_made[name].delta)
+        assert together.secret == alone_made[name].secret
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 10
+    assert not (state / "crafting").exists()
 
 
 def test_a_recipe_for_data_sets_is_refused(tmp_path: Path) -> None:

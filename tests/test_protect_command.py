@@ -174,7 +174,9 @@ def crafting(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, list[Path]]]:
 
     asked: list[dict[str, list[Path]]] = []
 
-    def craft(subjects: dict[str, list[Path]], intensity: str, work: Path, *more: object) -> dict[str, keys.Key]:
+    def craft(
+        subjects: dict[str, list[Path]], intensity: str, work: Path, *more: object, **named: object
+    ) -> dict[str, keys.Key]:
         assert intensity == "mid"
         work.mkdir(parents=True)
         (work / "secret.json").write_text("secret")

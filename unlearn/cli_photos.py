@@ -40,6 +40,7 @@ FLAGS = (
         "keys", "A key file. One protects all photos, several protect their subjects; nothing is crafted.", ("--key",)
     ),
     Flag("intensity", "How strong: low is hardest to see, high is hardest to undo. See `unlearn key show`."),
+    Flag("recipe", "How keys are crafted: another recipe than photos/INTENSITY, by name or file."),
     Flag("metadata", "safe drops GPS, serial numbers and names; keep keeps them; strip leaves orientation and color."),
     Flag("names", "With --metadata safe: keep names of persons."),
     Flag("thumbnails", "Make thumbnails anew from the protected pixels, or drop them."),

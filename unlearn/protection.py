@@ -146,7 +146,8 @@ def _craft(
     team = team or workers.launch(stop, options.device)
     photos = found.subjects()
     work = places.state_folder(out, options.state) / CRAFTING
-    made = album.craft_keys({name: photos[name] for name in missing}, options.intensity, work, display, team)
+    wanted = {name: photos[name] for name in missing}
+    made = album.craft_keys(wanted, options.intensity, work, display, team, name=options.recipe)
     if not team.main:
         return {}
     known = keyring.keep(out / places.KEYS, made)

@@ -16,13 +16,15 @@ class Options:
     """What a user may choose; the defaults need no thought.
 
     people: auto, folders, or the path of a CSV table. keys: key files; one protects everything, several protect their
-    subjects. intensity: of keys that have to be crafted. state: folder of the manifest, by default OUT/.unlearn.
-    memory: bytes of decoded photos in flight. device: for crafting, auto or cpu.
+    subjects. intensity: of keys that have to be crafted. recipe: how they are crafted, by default photos/INTENSITY.
+    state: folder of the manifest, by default OUT/.unlearn. memory: bytes of decoded photos in flight.
+    device: for crafting, auto or cpu.
     The others are explained at `photos.settings.Archive` and `photos.walking.Rules`.
     """
 
     people: str = "auto"
     intensity: Intensity = "mid"
+    recipe: str | None = None
     keys: tuple[Path, ...] = ()
     writing: Writing = Writing()
     verify_written: Verified = "all"
