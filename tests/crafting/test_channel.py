@@ -12,7 +12,7 @@ from unlearn.crafting.jpeg import jpeg
 from unlearn.crafting.views import Views
 from unlearn.randomness import Draws
 
-EVERYTHING = Views(size=24, crop=0.6, flip=True, jpeg=0.5, half=0.5, grayscale=0.5)
+EVERYTHING = Views(size=24, crop=0.6, flip=True, jpeg=0.5, half=0.5, grayscale=0.5, tint=0.1)
 
 
 def scene(seed: int = 0, size: int = 64) -> torch.Tensor:
@@ -111,3 +111,11 @@ def test_gradients_pass_through_all_of_it() -> None:
     channel.look(EVERYTHING, images, draws([1, 2, 3, 4])).square().sum().backward()
     assert images.grad is not None
     assert (images.grad.flatten(1).abs().amax(1) > 0).all()
+
+
+def test_a_tint_moves_whole_channels_within_its_bound() -> None:
+    images = torch.full((50, 3, 8, 8), 0.5)
+    moved = channel.look(Views(tint=0.1), images, draws(list(range(50)))) - 0.5
+    assert float(moved.flatten(2).std(2).max()) < 1e-6
+    assert 0.08 < float(moved.abs().max()) <= 0.1 + 1e-6
+    assert float((moved[:, 0, 0, 0] - moved[:, 1, 0, 0]).abs().max()) > 0.05

@@ -75,6 +75,17 @@ def test_restarted_surrogates_change_the_noise_and_resume_the_same() -> None:
     assert not torch.equal(first.delta, never.delta)
 
 
+def test_a_window_leaves_no_tint() -> None:
+    grid = torch.rand(4, 3, 16, 16) * 0.01 + torch.rand(4, 3, 1, 1) * 0.02 - 0.01
+    images = torch.zeros(4, 3, 1, 1)
+    plain, windowed = (Band(16, False, window).project(grid, images, 8 / 255) for window in (None, 5))
+    assert float(plain.mean((2, 3)).abs().max()) > 0.004
+    assert float(windowed.mean((2, 3)).abs().max()) < 0.0005
+    made = EM(PGD(4 / 255, 1), FEW).craft(problem(domain=Band(12, False, 5)))
+    means = made.delta.float().mean((2, 3)).abs()
+    assert float(means.max()) < 0.25 * float(made.delta.float().abs().mean())
+
+
 def test_what_is_applied_is_what_was_crafted() -> None:
     made = METHOD.craft(problem())
     images = torch.full((3, 3, 16, 16), 0.5)

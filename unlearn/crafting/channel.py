@@ -21,6 +21,9 @@ def look(views: Views, images: Tensor, draws: Draws) -> Tensor:
         quality = low + draws.integers("quality", high - low + 1)
         images = _some(images, jpeg(images, quality.float()), draws.uniform("jpeg") < views.jpeg)
     images = _cut(views, images, draws) if views.crop < 1 or views.flip else whole(views, images)
+    if views.tint:
+        offsets = (2 * draws.uniform("tint", (images.shape[1],)) - 1) * views.tint
+        images = (images + offsets[:, :, None, None]).clamp(0.0, 1.0)
     if views.grayscale and images.shape[1] == 3:
         gray = torch.einsum("c,bchw->bhw", images.new_tensor((0.299, 0.587, 0.114)), images)[:, None]
         images = _some(images, gray.expand_as(images), draws.uniform("gray") < views.grayscale)

@@ -70,12 +70,15 @@ class Band:
     """A grid of `cells` x `cells` values, interpolated by cubic B-splines over the whole image.
 
     luma: one value for all channels, which keeps gray images gray and survives grayscale and chroma subsampling.
+    window: remove what is wider than so many cells, which would show as a tint and goes when a trainer normalizes
+        or jitters colors; None keeps it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     cells: Annotated[int, Field(ge=2, le=512)] = 64
     luma: bool = True
+    window: Annotated[int, Field(ge=2, le=512)] | None = None
 
     def shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
         """(1 or C, cells, cells)."""
@@ -95,6 +98,8 @@ class Band:
 
     def project(self, held: Tensor, images: Tensor, epsilon: float) -> Tensor:
         """Clip to the budget; interpolation stays within it, and images are clipped where they are shown."""
+        if self.window is not None:
+            held = held - _local_mean(held, self.window)
         return held.clamp(-epsilon, epsilon)
 
     def perturbation(self, noise: Noise, row: Tensor, epsilon: float) -> Additive | Stretched:
@@ -102,3 +107,16 @@ class Band:
         from unlearn.stretched import Stretched
 
         return Stretched(noise.fine(), row, epsilon)
+
+
+def _local_mean(held: Tensor, window: int) -> Tensor:
+    """The mean over a square of cells around each cell; at the border over those that there are."""
+    import torch
+    import torch.nn.functional as F
+
+    side = window | 1  # odd, so that the cell is in the middle
+
+    def pooled(values: Tensor) -> Tensor:
+        return F.avg_pool2d(values, side, 1, side // 2)
+
+    return pooled(held) / pooled(torch.ones_like(held[:1, :1]))

@@ -24,6 +24,7 @@ class Views:
     jpeg: share of the views that go through JPEG with 4:2:0 chroma, at a quality drawn from `qualities`.
     half: share of the views that are halved in size before.
     grayscale: share of the views in gray.
+    tint: largest random offset of a channel, in [0, 1]: what color jitter and white balance do.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -35,3 +36,4 @@ class Views:
     qualities: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (50, 95)
     half: Chance = 0.0
     grayscale: Chance = 0.0
+    tint: Chance = 0.0
