@@ -10,6 +10,7 @@ from torch import nn
 
 from unlearn import registry, training
 from unlearn.defenses.adversarial import Adversarial
+from unlearn.defenses.color_jitter import ColorJitter
 from unlearn.defenses.cutout import Cutout
 from unlearn.defenses.grayscale import Grayscale
 from unlearn.defenses.jpeg import JPEG
@@ -122,3 +123,13 @@ def test_adversarial_finds_a_higher_loss_within_its_budget(victim: nn.Module) ->
 def test_adversarial_leaves_no_gradient_on_the_victim_from_its_search(victim: nn.Module) -> None:
     Adversarial().attack(victim, IMAGES, LABELS, DRAWS)
     assert all(weight.grad is None for weight in victim.parameters())
+
+
+def test_color_jitter_drowns_a_tint_and_keeps_the_picture() -> None:
+    images = IMAGES[:1].expand(300, -1, -1, -1) * 0.5 + 0.25
+    jittered, _ = ColorJitter().augment(images, torch.zeros(300, dtype=torch.int64), Draws(0, 0, torch.arange(300)))
+    moved = jittered.mean((2, 3)) - images.mean((2, 3))
+    assert float(moved.std()) > 0.05  # more than twice 6/255
+    centered = [part - part.mean((2, 3), keepdim=True) for part in (images, jittered)]
+    alike = torch.nn.functional.cosine_similarity(*(part.flatten(1) for part in centered))
+    assert float(alike.min()) > 0.95

@@ -48,6 +48,6 @@ def _reason(error: Exception) -> str:
     return "not a file of this format" if "cannot identify" in line else line[:160]
 
 
-def missing(package: str, extra: str, what: str) -> LeftOut:
+def missing(package: str, install: str, what: str) -> LeftOut:
     """The reason for a photo whose decoder is not installed, with what to install."""
-    return LeftOut(f'{what} needs {package}, which is not installed: pip install "unlearn[{extra}]"')
+    return LeftOut(f'{what} needs {package}, which is not installed: pip install "{install}"')

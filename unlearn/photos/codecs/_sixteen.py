@@ -15,7 +15,7 @@ def _library() -> Any:
     try:
         import imagecodecs
     except ImportError as error:
-        raise missing("imagecodecs", "16bit", "16-bit PNG") from error
+        raise missing("imagecodecs", "imagecodecs", "16-bit PNG") from error
     return imagecodecs
 
 

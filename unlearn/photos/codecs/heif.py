@@ -30,7 +30,7 @@ def _library() -> Any:
     try:
         import pillow_heif
     except ImportError as error:
-        raise missing("pillow-heif", "heic", "HEIC") from error
+        raise missing("pillow-heif", "unlearn[heic]", "HEIC") from error
     return pillow_heif
 
 

@@ -36,7 +36,7 @@ def _library() -> Any:
     try:
         import tifffile
     except ImportError as error:
-        raise missing("tifffile", "16bit", "TIFF") from error
+        raise missing("tifffile", "tifffile", "TIFF") from error
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     return tifffile
 
@@ -109,7 +109,7 @@ def _imagecodecs() -> None:
     try:
         import imagecodecs  # noqa: F401
     except ImportError as error:
-        raise missing("imagecodecs", "16bit", "compressed TIFF") from error
+        raise missing("imagecodecs", "imagecodecs", "compressed TIFF") from error
 
 
 def _check_complete(page: Any, length: int) -> None:
