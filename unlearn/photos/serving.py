@@ -4,6 +4,7 @@ Imported by every worker before anything else, so it imports no more than protec
 """
 
 import contextlib
+import ctypes
 import signal
 from collections import deque
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 READY = True
+MMAP_THRESHOLD, LARGE = -3, 1 << 20  # M_MMAP_THRESHOLD of malloc.h
 
 
 class _Line:
@@ -44,6 +46,7 @@ def serve(pipe: Connection, setup: Setup) -> None:
     """Work until the other end is gone. Signals that ask for a stop are the main process's to answer."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+    _return_memory()
     _limit(setup.address_space)
     line = _Line(pipe)
     with contextlib.suppress(EOFError, OSError):  # the main process has ended, however that happened
@@ -56,6 +59,16 @@ def serve(pipe: Connection, setup: Setup) -> None:
                 pipe.send(str(error))
                 return
             pipe.send(outcome)
+
+
+def _return_memory() -> None:
+    """Let large arrays go back to the system when they are freed.
+
+    glibc learns to keep them in its heap, which photos of ever other sizes tear into pieces: a worker grew by half a
+    megabyte a photo, to 2.3 GB after 5,000. Other C libraries have no such call and no such habit.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)
 
 
 def _limit(address_space: int | None) -> None:
