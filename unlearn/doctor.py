@@ -20,8 +20,10 @@ REQUIRED = (
     "pydantic",
     "safetensors",
     "pyarrow",
+    "tifffile",
+    "imagecodecs",
 )
-OPTIONAL = {"pillow_heif": "HEIC and AVIF photos", "onnxruntime": "face recognizers by path"}
+OPTIONAL = {"pillow_heif": "HEIC photos: pip install 'unlearn[heic]'"}
 # In a process of its own: a mismatched pair raises on import, or aborts the process.
 PAIR = "import torch, torchvision; torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)"
 REPAIR = "pip install --upgrade --force-reinstall torch torchvision"

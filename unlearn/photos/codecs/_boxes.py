@@ -56,12 +56,15 @@ class Container:
         """Images other than the primary one, its tiles and its alpha, by kind."""
         owned = {self.primary, *(to for name, _, to in self.references if name == b"dimg")}
         kinds = {b"thmb": "thumbnail", b"auxl": "auxiliary image"}
+        roles: dict[int, bytes] = {}
+        for name, source, _ in self.references:
+            if name in kinds:
+                roles.setdefault(source, name)
         found: Counter[str] = Counter()
         for item, kind in self.items.items():
             if kind not in PICTURES or item in owned:
                 continue
-            roles = [name for name, source, _ in self.references if source == item and name in kinds]
-            label = kinds[roles[0]] if roles else "gain map" if kind == b"tmap" else "further image"
+            label = kinds[roles[item]] if item in roles else "gain map" if kind == b"tmap" else "further image"
             found[self._auxiliary(item) if label == "auxiliary image" else label] += 1
         del found[""]
         return found
@@ -162,13 +165,13 @@ def _locations(found: Container, payload: bytes) -> None:
     offset, length, base, index = payload[4] >> 4, payload[4] & 15, payload[5] >> 4, payload[5] & 15
     index = index if version in (1, 2) else 0
     wide = 2 if version < 2 else 4
-    at = 6 + wide
+    at, step = 6 + wide, index + offset + length
     for _ in range(min(int.from_bytes(payload[6 : 6 + wide], "big"), MAX_ITEMS)):
         item = int.from_bytes(payload[at : at + wide], "big")
         at += wide + (2 if version in (1, 2) else 0) + 2 + base
         extents = int.from_bytes(payload[at : at + 2], "big")
         at += 2
-        for _ in range(min(extents, MAX_ITEMS)):
+        for _ in range(min(extents, (len(payload) - at) // step if step else 0)):
             at += index + offset
             found.sizes[item] = found.sizes.get(item, 0) + int.from_bytes(payload[at : at + length], "big")
             at += length

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from unlearn.photos.codecs._guard import chunk_label
 from unlearn.photos.picture import Damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -16,6 +17,11 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEY = b"XML:com.adobe.xmp"
 RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
 MAX_INFLATED = 16_000_000
+PALETTE = 3
+CHANNELS = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
+# Adam7: first row and column, steps down and across, of each pass.
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+STEP = 1 << 20
 
 
 @dataclass
@@ -23,7 +29,8 @@ class Chunks:
     """A PNG taken apart.
 
     color: PNG's color type. picture: the file's pieces without any metadata, for the decoder.
-    kept: chunks that are written again. trailing: bytes behind the end.
+    kept: chunks that are written again. clear: the one transparent color of gray or RGB, as stored.
+    trailing: bytes behind the end.
     """
 
     width: int
@@ -36,7 +43,8 @@ class Chunks:
     exif: bytes | None = None
     xmp: bytes | None = None
     animated: bool = False
-    transparent: bool = False
+    interlaced: bool = False
+    clear: bytes = b""
     trailing: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
@@ -48,13 +56,14 @@ def split(data: bytes) -> Chunks:
         Damaged: it is not one, or is cut off.
     """
     width, height, depth, color = header(data)
-    found = Chunks(width, height, depth, color, [SIGNATURE])
+    found = Chunks(width, height, depth, color, [SIGNATURE], interlaced=data[28] != 0)
     stop = 8
     for kind, start, length in walk(data):
         stop = start + length + 4
-        if kind in PICTURE:
+        if kind == b"tRNS" and color != PALETTE:
+            found.clear = data[start : start + length]
+        elif kind in PICTURE:
             found.picture.append(data[start - 8 : stop])
-            found.transparent |= kind == b"tRNS"
         else:
             _take(found, kind, data[start : start + length])
     found.trailing = len(data[stop:].strip(b"\0"))
@@ -83,6 +92,32 @@ def walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
+def check_complete(found: Chunks) -> None:
+    """Count the picture's bytes: decoders take a compressed stream that ends early for whole, and the rest is black.
+
+    Raises:
+        Damaged: there are too few.
+    """
+    missing, machine = _stored(found), zlib.decompressobj()
+    for piece in found.picture:
+        part = piece[8:-4] if piece[4:8] == b"IDAT" else b""
+        while part and missing > 0 and not machine.eof:
+            missing -= len(machine.decompress(part, STEP))
+            part = machine.unconsumed_tail
+    if missing > len(machine.flush()):
+        raise Damaged("png: the file is cut off")
+
+
+def _stored(found: Chunks) -> int:
+    """Bytes of all rows, each with the number of its filter in front."""
+    passes = PASSES if found.interlaced else ((0, 0, 1, 1),)
+    total = 0
+    for row, column, down, across in passes:
+        width, height = -(-(found.width - column) // across), -(-(found.height - row) // down)
+        total += height * (1 + (width * found.depth * CHANNELS[found.color] + 7) // 8) if width > 0 < height else 0
+    return total
+
+
 def _take(found: Chunks, kind: bytes, content: bytes) -> None:
     """Sort a chunk that holds no picture data."""
     if kind in KEPT:
@@ -96,7 +131,7 @@ def _take(found: Chunks, kind: bytes, content: bytes) -> None:
     elif kind in TEXTS:
         _take_text(found, kind, content)
     else:
-        found.dropped[f"{kind.decode('latin-1')} chunk"] += 1
+        found.dropped[chunk_label(kind)] += 1
 
 
 def _take_text(found: Chunks, kind: bytes, content: bytes) -> None:

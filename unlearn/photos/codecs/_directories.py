@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
+import numpy as np
+
 ORIENTATION = 0x0112
 EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 POINTERS = (EXIF, GPS, INTEROP)
@@ -36,11 +38,23 @@ class Value:
 Directory: TypeAlias = dict[int, Union[Value, "Directory"]]
 
 
-def read(block: bytes, offset: int | None = None, depth: int = 0) -> Directory:
-    """The directory at `offset`, by default the first one, with EXIF, GPS and interoperability inside it.
+@dataclass
+class _Room:
+    """What may still be read. Hostile blocks hold loops, and thousands of tags that share one large value."""
+
+    bytes: int
+    entries: int = 2 * MAX_ENTRIES
+
+
+def read(block: bytes) -> Directory:
+    """The first directory, with EXIF, GPS and interoperability inside it.
 
     Entries that point outside the block or have an unknown type are passed over: metadata is never worth an error.
     """
+    return _read(block, None, 0, _Room(2 * len(block)))
+
+
+def _read(block: bytes, offset: int | None, depth: int, room: _Room) -> Directory:
     order = {b"II": "<", b"MM": ">"}.get(block[:2], "")
     if not order or len(block) < 8 or depth > DEPTH:
         return {}
@@ -51,24 +65,28 @@ def read(block: bytes, offset: int | None = None, depth: int = 0) -> Directory:
     count = min(struct.unpack_from(order + "H", block, at)[0], MAX_ENTRIES, (len(block) - at - 2) // 12)
     for entry in range(at + 2, at + 2 + 12 * count, 12):
         tag, type_, number = struct.unpack_from(order + "HHI", block, entry)
-        value = _value(block, order, entry, type_, number)
+        room.entries -= 1
+        if room.entries < 0:
+            break
+        value = _value(block, order, entry, type_, number, room)
         if value is None:
             continue
-        found[tag] = read(block, value.first, depth + 1) if tag in POINTERS else value
+        found[tag] = _read(block, value.first, depth + 1, room) if tag in POINTERS else value
     return found
 
 
-def _value(block: bytes, order: str, entry: int, type_: int, number: int) -> Value | None:
+def _value(block: bytes, order: str, entry: int, type_: int, number: int, room: _Room) -> Value | None:
     size = SIZES.get(type_, 0) * number
     start = entry + 8 if size <= 4 else struct.unpack_from(order + "I", block, entry + 8)[0]
-    if not size or start + size > len(block):
+    if not size or start + size > len(block) or size > room.bytes:
         return None
+    room.bytes -= size
     data = block[start : start + size]
     return Value(type_, number, data if order == "<" else _swapped(data, WORDS[type_]))
 
 
 def _swapped(data: bytes, word: int) -> bytes:
-    return b"".join(data[i : i + word][::-1] for i in range(0, len(data), word)) if word > 1 else data
+    return np.frombuffer(data, f">u{word}").astype(f"<u{word}").tobytes() if word > 1 else data
 
 
 def write(directory: Directory, base: int) -> bytes:

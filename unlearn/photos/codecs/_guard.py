@@ -45,7 +45,14 @@ def decoding(format: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     line = " ".join(str(error).split()) or type(error).__name__
+    line = "".join(c if c.isprintable() else "?" for c in line)  # it may quote the file: no escape sequences
     return "not a file of this format" if "cannot identify" in line else line[:160]
+
+
+def chunk_label(name: bytes) -> str:
+    """What to call a chunk that is dropped; names are taken from the file, so only letters and digits are shown."""
+    shown = name.decode("latin-1").strip()
+    return f"{shown} chunk" if shown.isascii() and shown.isalnum() else "unknown chunk"
 
 
 def missing(package: str, install: str, what: str) -> LeftOut:

@@ -138,7 +138,7 @@ def behind(data: bytes, stop: int, found: Header) -> Counter[str]:
     pictures = tail if video < 4 else tail[: video - 4]
     stereo = _stereo(found)
     at = rest = 0
-    while len(counts) < PARTS and (at := pictures.find(b"\xff\xd8\xff", rest)) >= 0:
+    while counts.total() < PARTS and (at := pictures.find(b"\xff\xd8\xff", rest)) >= 0:
         counts["trailing data"] |= bool(pictures[rest:at].strip(b"\0"))
         part = pictures[at:]
         try:

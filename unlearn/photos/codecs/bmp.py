@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections import Counter
 
 import numpy as np
 from PIL import BmpImagePlugin, Image
@@ -50,7 +51,14 @@ def read(data: bytes, writing: Writing) -> Picture:
         else:
             pixels, alpha = split(image)
         dpi = image.info.get("dpi", (96, 96))
-        return Picture(pixels=pixels, alpha=alpha, format="bmp", settings={"dpi": dpi}, notes=notes)
+        copies = Counter({"trailing data": 1} if _behind(data) else {})
+        return Picture(pixels, "bmp", alpha=alpha, settings={"dpi": dpi}, copies=copies, notes=notes)
+
+
+def _behind(data: bytes) -> bool:
+    """True if something follows what the header calls the file's end; some programs write no end there."""
+    end = struct.unpack_from("<I", data, 2)[0]
+    return bool(end > 54 and data[end:].strip(b"\0"))
 
 
 def write(picture: Picture, blocks: Blocks, writing: Writing) -> bytes:

@@ -18,7 +18,7 @@ from unlearn.photos.writing import Writing
 
 FORMATS = ("png",)
 LOSSLESS = True
-GRAY, PALETTE, ALPHA = 0, 3, 4  # color types; ALPHA is a bit
+GRAY, RGB = 0, 2  # color types
 LEVEL = 4  # of zlib-ng; 6 gives the same size in the same time, 3 saves a third of the time and costs 11 % of size
 NAME = b"ICC Profile\0\0"
 
@@ -68,15 +68,33 @@ def _shallow(found: _chunks.Chunks) -> Decoded:
     """Samples of a picture with up to 8 bits, through Pillow."""
     image: Image.Image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join(found.picture)))
     image.load()
+    last = image.crop((0, image.height - 1, image.width, image.height))
+    if found.interlaced or last.getbbox(alpha_only=False) is None:  # rows that are missing are zero
+        _chunks.check_complete(found)
     notes: tuple[str, ...] = ()
-    if found.color == PALETTE:
+    if found.color == _chunks.PALETTE:
         image, notes = _without_palette(image)
     elif found.depth < 8:
         notes = (f"{found.depth}-bit gray is written as 8-bit gray",)
-    if found.color in (GRAY, 2) and found.transparent:
-        image = image.convert("LA" if found.color == GRAY else "RGBA")
-        notes += ("a transparent color is written as an alpha channel",)
-    return *split(image), notes
+    pixels, alpha = split(image)
+    if found.clear and alpha is None:
+        return pixels, *_clear(found, pixels, notes)
+    return pixels, alpha, notes
+
+
+def _clear(
+    found: _chunks.Chunks, pixels: NDArray[Any], notes: tuple[str, ...]
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    """Alpha of the one transparent color. Decoders miss it where they have scaled or swapped the samples first."""
+    channels = pixels.shape[2]
+    if found.color not in (GRAY, RGB) or len(found.clear) < 2 * channels:
+        return None, notes
+    color = np.frombuffer(found.clear, ">u2", channels).astype(np.int64) & (1 << found.depth) - 1
+    if found.depth < 8:
+        color *= 255 // ((1 << found.depth) - 1)
+    levels = np.iinfo(pixels.dtype).max
+    alpha = np.where((pixels == color).all(axis=2), 0, levels).astype(pixels.dtype)
+    return alpha, (*notes, "a transparent color is written as an alpha channel")
 
 
 def _without_palette(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -98,13 +116,13 @@ def _deep(found: _chunks.Chunks) -> Decoded:
     if array.dtype != np.uint16:
         raise Damaged("png: the decoder did not give 16 bits")
     channels = array.shape[2]
-    notes = ("a transparent color is written as an alpha channel",) if found.transparent else ()
     if channels in (1, 3):
-        return np.require(array, requirements=["C", "W"]), None, notes
+        whole = np.require(array, requirements=["C", "W"])
+        return whole, *_clear(found, whole, ())
     pixels = np.empty((*array.shape[:2], channels - 1), np.uint16)
     for channel in range(channels - 1):
         pixels[..., channel] = array[..., channel]
-    return pixels, np.ascontiguousarray(array[..., -1]), notes
+    return pixels, np.ascontiguousarray(array[..., -1]), ()
 
 
 def write(picture: Picture, blocks: Blocks, writing: Writing) -> bytes:

@@ -5,6 +5,7 @@ EXIF, XMP and the color profile go into the file's own directory, as the format 
 
 import io
 import logging
+import math
 from collections import Counter
 from typing import Any
 
@@ -30,6 +31,7 @@ NOTES = {
 }
 BY_IMAGECODECS = (5, 32773)
 LARGEST = 4_000_000_000
+LARGEST_TILE = 16_000_000
 
 
 def _library() -> Any:
@@ -97,6 +99,8 @@ def _check_kind(page: Any, writing: Writing) -> None:
     if page.compression not in COMPRESSIONS:
         raise LeftOut(f"TIFF with the compression {getattr(page.compression, 'name', page.compression)}")
     colors = {RGB: 3, SEPARATED: 4}.get(page.photometric, 1)
+    if page.photometric == PALETTE and page.samplesperpixel > 1:
+        raise LeftOut("TIFF with a palette and further channels")
     if page.samplesperpixel - colors not in (0, 1) or page.imagedepth != 1:
         raise LeftOut(f"TIFF with {page.samplesperpixel} channels")
     if page.photometric == SEPARATED and page.samplesperpixel != 4:
@@ -113,9 +117,12 @@ def _imagecodecs() -> None:
 
 
 def _check_complete(page: Any, length: int) -> None:
-    """Missing strips would come out as black areas without an error."""
+    """Missing strips would come out as black areas without an error, and huge tiles take huge memory."""
+    if page.is_tiled and page.tilewidth * page.tilelength > max(LARGEST_TILE, 4 * page.imagewidth * page.imagelength):
+        raise Damaged(f"tiff: tiles of {page.tilewidth}x{page.tilelength} pixels")
     pieces = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if not pieces or any(count <= 0 or offset <= 0 or offset + count > length for offset, count in pieces):
+    whole = all(count > 0 and offset > 0 and offset + count <= length for offset, count in pieces)
+    if not whole or len(pieces) < math.prod(page.chunked):
         raise Damaged("tiff: the file is cut off")
     if page.compression == 1 and sum(page.databytecounts) < page.nbytes:
         raise Damaged("tiff: the file is cut off")

@@ -11,7 +11,7 @@ from PIL import WebPImagePlugin
 from unlearn.photos.blocks import Blocks
 from unlearn.photos.codecs import _quality
 from unlearn.photos.codecs._directories import bare, orientation
-from unlearn.photos.codecs._guard import check_size, decoding
+from unlearn.photos.codecs._guard import check_size, chunk_label, decoding
 from unlearn.photos.codecs._pixels import joined, saved, split
 from unlearn.photos.picture import Damaged, LeftOut, Picture
 from unlearn.photos.writing import Writing
@@ -89,7 +89,7 @@ def read(data: bytes, writing: Writing) -> Picture:
             icc=chunks.get(b"ICCP"),
             exif=exif,
             xmp=chunks.get(b"XMP "),
-            dropped=Counter(f"{kind.decode('latin-1').strip()} chunk" for kind in chunks if kind not in KNOWN),
+            dropped=Counter(chunk_label(kind) for kind in chunks if kind not in KNOWN),
             copies=Counter({"trailing data": 1} if data[_end(data) :].strip(b"\0") else {}),
         )
 
