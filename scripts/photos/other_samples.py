@@ -31,7 +31,7 @@ def deep(channels: int, seed: int = 0) -> NDArray[np.uint16]:
     full += draws.integers(0, 200, full.shape, dtype=np.uint16)
     alpha = np.linspace(0, 65535, width * height).astype(np.uint16).reshape(height, width, 1)
     colors = full[..., :1] if channels < 3 else full
-    return np.concatenate([colors, alpha], axis=2) if channels in (2, 4) else colors
+    return np.concatenate([colors, alpha], axis=2) if channels in (2, 4) else np.ascontiguousarray(colors)
 
 
 def files() -> Files:

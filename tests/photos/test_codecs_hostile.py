@@ -116,6 +116,7 @@ def test_what_is_read_in_spite_of_damage_can_be_written(name: str) -> None:
 def test_empty_tiny_and_foreign_files(format: str) -> None:
     draws = np.random.default_rng(0)
     files = [b"", b"\0", b"\xff\xd8\xff", bytes(1000), draws.bytes(1000), b"a text that somebody has renamed"]
+    files += [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"8BPS\0\1" + bytes(40), b"GIF89a" + bytes(40)]
     starts = [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\0\0\0WEBPVP8 ", b"II*\0\x08\0\0\0", b"BM"]
     starts += [b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"]
     for data in (*files, *(start + rest for start in starts for rest in (b"", bytes(64), draws.bytes(300)))):

@@ -11,7 +11,7 @@ from photo_plants import bare_exif, plain_jpeg, segment, with_segments
 from PIL import Image, JpegImagePlugin
 
 from unlearn.photos.blocks import Blocks
-from unlearn.photos.codecs import _guard, jpeg
+from unlearn.photos.codecs import _guard, _markers, jpeg
 from unlearn.photos.picture import Damaged, LeftOut, Picture
 from unlearn.photos.writing import Writing
 
@@ -181,6 +181,28 @@ def test_half_a_photo_is_damaged(share: float) -> None:
     data = plain_jpeg()
     with pytest.raises(Damaged):
         read("jpeg", data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.85])
+@pytest.mark.parametrize(
+    "options", [{}, {"subsampling": 0}, {"keep_rgb": True}, {"gray": True}, {"restart_marker_blocks": 2}]
+)
+def test_half_a_photo_with_an_end_marker_is_damaged(share: float, options: dict[str, Any]) -> None:
+    """The decoder fills the rest with gray and says nothing."""
+    options = dict(options)
+    data = encoded(image(1 if options.pop("gray", False) else 3), "JPEG", quality=90, **options)
+    start = _markers.header(data).scan
+    cut = data[: start + int((len(data) - start) * share)]
+    assert verdict("jpeg", cut + b"\xff\xd9") == "jpeg: the file is cut off"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}, {"optimize": True}])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_gray_photos_are_whole(mode: str, options: dict[str, Any]) -> None:
+    flat = Image.new(mode, (50, 30), "#808080")
+    assert not verdict("jpeg", encoded(flat, "JPEG", **options))
+    flat.paste(image().convert(mode), (-20, -20))
+    assert not verdict("jpeg", encoded(flat, "JPEG", **options) + bytes(9))
 
 
 def test_limits_are_read_from_the_header() -> None:

@@ -11,13 +11,16 @@ from unlearn.photos.codecs import _colors, _markers
 from unlearn.photos.codecs._directories import bare, orientation
 from unlearn.photos.codecs._guard import check_size, decoding
 from unlearn.photos.codecs._pixels import joined, samples, saved
-from unlearn.photos.picture import LeftOut, Picture
+from unlearn.photos.picture import Damaged, LeftOut, Picture
 from unlearn.photos.writing import Writing
 
 FORMATS = ("jpeg",)
 LOSSLESS = False
 DECODED = (0, 1, 2, 9, 10)  # baseline, extended and progressive, with Huffman or arithmetic coding
+HUFFMAN = (0, 1, 2)  # arithmetic coding leaves out zeros at the end, which look like a cut
 SAMPLINGS = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # luma samples per chroma sample, across and down
+GRAYS = (128, (128, 128, 128))
+MORE, END = bytes(range(255)) * 16, b"\xff\xd9"
 PRESET = {"quality": 90, "subsampling": 2}  # for photos that come from another format
 LARGEST_SEGMENT = 65533
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -48,7 +51,22 @@ def read(data: bytes, writing: Writing) -> Picture:
         stop = _markers.end(data, found)
         image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
         image.load()
+        if found.process in HUFFMAN:
+            _check_whole(image, data[:stop])
         return _picture(image, data, found, stop)
+
+
+def _check_whole(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Refuse a picture that was cut off and then closed: it decodes without an error, its rest a middle gray.
+
+    Where the last pixel is of that gray, bytes are put in front of the end marker: whole pictures do not take them.
+    Progressive ones that miss scans are coarse all over instead, and count as whole.
+    """
+    if image.getpixel((image.width - 1, image.height - 1)) not in GRAYS or data[-2:] != END:
+        return
+    longer = JpegImagePlugin.JpegImageFile(io.BytesIO(data[:-2] + MORE + END))
+    if longer.tobytes() != image.tobytes():
+        raise Damaged("jpeg: the file is cut off")
 
 
 def _picture(image: ImageFile.ImageFile, data: bytes, found: _markers.Header, stop: int) -> Picture:
