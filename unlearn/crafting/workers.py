@@ -7,6 +7,7 @@ every task runs on one thread, and tasks, not operators, are spread over the cor
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -147,6 +148,8 @@ def launch(stop: StopRequest | None = None, device: str = "auto") -> Workers:
             f"{announced} processes were started, {accelerator.num_processes} see each other; "
             "start them with torchrun --nproc_per_node N -m unlearn ..."
         )
+    if accelerator.num_processes > 1:
+        atexit.register(_leave)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Workers(
@@ -156,6 +159,12 @@ def launch(stop: StopRequest | None = None, device: str = "auto") -> Workers:
         threads=max(1, cores // local) if accelerator.device.type == "cpu" else 1,
         stop=stop or StopRequest(),
     )
+
+
+def _leave() -> None:
+    """Close the connections before the interpreter goes: gloo's threads, left running, abort the process at its end."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def alone(device: str = "cpu", threads: int = 1) -> Workers:
