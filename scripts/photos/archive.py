@@ -3,7 +3,8 @@
     python scripts/photos/archive.py DIR --photos 10000 [--min-mp 0.3] [--max-mp 12] [--people 8] [--seed 0]
                                          [--formats jpeg,png,webp] [--layout dates|people] [--processes 2]
 
-Every file differs. Files that exist already are kept, so that an interrupted run goes on.
+Every file differs. Files that exist already are kept, so that an interrupted run goes on. Of the JPEGs most carry an
+EXIF thumbnail, as those of phones and cameras do, some are progressive and a few are gray.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
+import metadata_blocks
 import scenes
 
 FORMATS = ("jpeg", "png", "webp")
@@ -29,6 +31,8 @@ RATIOS = ((4, 3), (3, 4), (3, 2), (16, 9), (1, 1))
 SAMPLINGS = (2, 2, 2, 1, 0)  # mostly 4:2:0
 SIDES = (1024, 2048, 3072, 5120, 8192, 16384)  # scenes are drawn in these sizes; each photo is a cut of one
 KEPT = 64
+THUMBNAIL = (160, 120)
+THUMBNAILS, PROGRESSIVE, GRAY = 0.8, 0.1, 0.03  # shares of the JPEGs
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,36 @@ def _base(side: int, seed: int, person: int) -> scenes.Pixels:
 
 def _encoded(image: Image.Image, format: str, number: int, draws: np.random.Generator) -> bytes:
     exif = Image.Exif()
-    exif[0x0110], exif[0x0132] = "Drawn", f"2024:01:01 00:{number // 60 % 60:02d}:{number % 60:02d}"
+    exif[0x0110], exif[0x0132] = "Drawn", _taken(number)
     stream = io.BytesIO()
     if format == "jpeg":
-        quality, sampling = int(draws.integers(75, 96)), SAMPLINGS[draws.integers(len(SAMPLINGS))]
-        image.save(stream, "JPEG", quality=quality, subsampling=sampling, exif=exif)
-    elif format == "png":
+        return _jpeg(image, number, draws)
+    if format == "png":
         image.save(stream, "PNG", compress_level=3, exif=exif)
     else:
         image.save(stream, "WEBP", quality=int(draws.integers(70, 95)), method=2, exif=exif)
+    return stream.getvalue()
+
+
+def _taken(number: int) -> str:
+    return f"2024:01:01 00:{number // 60 % 60:02d}:{number % 60:02d}"
+
+
+def _jpeg(image: Image.Image, number: int, draws: np.random.Generator) -> bytes:
+    quality, sampling = int(draws.integers(75, 96)), SAMPLINGS[draws.integers(len(SAMPLINGS))]
+    progressive, gray, small = draws.uniform(size=3) < (PROGRESSIVE, GRAY, THUMBNAILS)
+    image = image.convert("L") if gray else image
+    exif = b"Exif\0\0" + metadata_blocks.exif(date=_taken(number), thumbnail=_thumbnail(image) if small else None)
+    stream = io.BytesIO()
+    kind = {} if gray else {"subsampling": sampling}
+    image.save(stream, "JPEG", quality=quality, progressive=bool(progressive), exif=exif, **kind)
+    return stream.getvalue()
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    small, stream = image.reduce(max(1, image.width // 320)), io.BytesIO()
+    small.thumbnail(THUMBNAIL)
+    small.save(stream, "JPEG", quality=80)
     return stream.getvalue()
 
 
