@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unlearn"
 FLOORS = {
     0: ("errors", "registry", "quantities", "files", "images", "progress", "signals", "randomness", "pgd", "settings",
-        "schema", "environment", "interpolation", "__init__"),
-    1: ("datasets", "sources", "networks", "training", "perturbation", "stretched", "pretrained"),
-    2: ("crafting",),
+        "schema", "environment", "interpolation", "promise", "control", "__init__"),
+    1: ("datasets", "sources", "networks", "training", "kinds", "perturbation", "stretched", "pretrained"),
+    2: ("crafting", "faces"),
     3: ("methods", "defenses"),
     4: ("audit", "release", "photos"),
     5: ("recipe", "recipe_files", "recipe_check", "recipe_schema", "run", "examination", "publish", "expectations",
-        "protection", "album", "photo_audit"),
-    6: ("cli", "cli_photos", "catalog", "doctor", "__main__"),
+        "protection", "people", "album", "photo_audit", "matching", "against", "cloaking_photos", "face_album"),
+    6: ("cli", "cli_audit", "cli_people", "cli_photos", "catalog", "doctor", "__main__"),
 }  # fmt: skip
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 SINGLE_ROOMS = ("methods", "defenses", "sources")

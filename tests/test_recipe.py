@@ -8,7 +8,8 @@ from unlearn import recipe, recipe_check, recipe_files
 from unlearn.errors import RecipeError, UnknownName
 
 ALL = [name for name in recipe_files.names() if not name.startswith("audits/")]
-AUDITS = [name for name in recipe_files.names() if name.startswith("audits/")]
+# Plans of the matching audit have a schema of their own, see tests/matching.
+AUDITS = [name for name in recipe_files.names() if name.startswith("audits/") and not name.startswith("audits/faces")]
 GOOD = "method: em\ndata: {source: embedded}\nsurrogate: {network: small_cnn}\n"
 
 
@@ -89,6 +90,11 @@ def test_all_errors_at_once_with_places_and_suggestions(tmp_path: Path) -> None:
         ("rows=pixel-wise", "rows: should be 'sample-wise' or 'class-wise'"),
         ("method=emm", 'method "emm" does not exist; did you mean em?'),
         ("method=3", "method: expected a name"),
+        ("method=fawkes", "embedders: is missing: this method moves features of faces"),
+        ("embedders=[facenett]", 'embedders.0: embedder "facenett" does not exist; did you mean facenet?'),
+        ("embedders=[facenet, no/such.onnx]", "embedders.1: no file no/such.onnx"),
+        ("embedders=[3]", "embedders.0: should be a string"),
+        ("embedders=facenet", "embedders: should be a tuple"),
         ("data.source=huggingface", 'source "huggingface" does not exist'),
         ("data=3", "data: expected a mapping with a source"),
         ("data.train_samples=0", "data.train_samples: should be greater than or equal to 1"),
@@ -170,6 +176,21 @@ def test_overrides_set_and_remove(tmp_path: Path) -> None:
 def test_malformed_overrides(override: str) -> None:
     with pytest.raises(RecipeError):
         recipe.load("demo", [override])
+
+
+def test_embedders_decide_the_noise_and_their_places_stay_private(tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").touch()
+    named, mine = recipe.load("opom"), recipe.load("opom", [f"embedders=[facenet, {tmp_path}/mine.onnx]"])
+    assert named.hash != mine.hash
+    assert recipe.public(mine)["embedders"] == ["facenet", "mine.onnx"]
+    assert str(tmp_path) not in recipe.to_yaml(recipe.public(mine))
+
+
+def test_a_step_must_fit_the_budget(tmp_path: Path) -> None:
+    text = "method: {name: opom, step_size: 9/255}\nembedders: [dlib]\nrows: class-wise\ndata: {source: embedded}\n"
+    assert problems(tmp_path, text) == [
+        "mine.yaml:1:22 method.step_size: is larger than epsilon: the first step leaves the budget"
+    ]
 
 
 def test_the_hash_follows_what_decides_the_noise() -> None:

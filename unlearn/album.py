@@ -9,7 +9,7 @@ import io
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import cycle, islice
@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from unlearn import files, recipe
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import EveryPixel
-from unlearn.crafting.problem import Problem
+from unlearn.crafting.problem import Embedder, Problem
 from unlearn.crafting.workers import Workers, alone
 from unlearn.datasets import ImageDataset
 from unlearn.environment import versions
@@ -77,12 +77,10 @@ def craft_keys(
     """
     team, settings = team or alone(), recipe.load(name or f"photos/{intensity}", overrides)
     progress = progress if progress and team.main else Silent()
-    team.together(lambda: _keep_secret(work, subjects))
-    secret = bytes.fromhex(json.loads((work / SECRET).read_text())["secret"])
+    secret = secret_of(work, subjects, team)
     album = collect(subjects, _side(settings), secret, progress)
-    problem = _problem(settings, album, secret, work, team, progress)
-    delta = settings.method.craft(problem).delta.numpy()
-    return {each: _key(each, delta[i], settings, intensity, secret) for i, each in enumerate(album.subjects)}
+    delta = settings.method.craft(problem(settings, album, secret, work, team, progress)).delta.numpy()
+    return {each: key(each, delta[i], settings, intensity, secret) for i, each in enumerate(album.subjects)}
 
 
 def _side(settings: Recipe) -> int:
@@ -90,6 +88,16 @@ def _side(settings: Recipe) -> int:
     if fit is None or settings.band is None:
         raise DataError(f"recipe {settings.name} is not for photos: it needs data.fit and band")
     return fit.height
+
+
+def secret_of(work: Path, subjects: Mapping[str, Sequence[Path]], team: Workers) -> bytes:
+    """The secret of a crafting, drawn by the first process when it begins, and kept in `work` until it has ended.
+
+    Raises:
+        OutputError: `work` cannot be written.
+    """
+    team.together(lambda: _keep_secret(work, subjects))
+    return bytes.fromhex(json.loads((work / SECRET).read_text())["secret"])
 
 
 def _keep_secret(work: Path, subjects: Mapping[str, Sequence[Path]]) -> None:
@@ -114,7 +122,8 @@ def collect(
     Raises:
         DataError: no photo of a subject can be read.
     """
-    chosen = {name: _sample(paths, len(subjects), secret) for name, paths in sorted(subjects.items())}
+    count = max(8, min(PHOTOS_A_SUBJECT, PHOTOS // len(subjects)))
+    chosen = {name: sorted(shuffled(paths, secret)[:count]) for name, paths in sorted(subjects.items())}
     small: dict[str, list[NDArray[np.uint8]]] = {}
     with (progress or Silent()).task("photos for the keys", sum(map(len, chosen.values()))) as advance:
         for name, paths in chosen.items():
@@ -122,14 +131,12 @@ def collect(
             small[name] = [view for view in views if view is not None]
             if not small[name]:
                 raise DataError(f"{name}: none of {len(paths)} photos can be read, so no key can be crafted")
-    return _with_decoys(small)
+    return with_decoys(small)
 
 
-def _sample(paths: Sequence[Path], subjects: int, secret: bytes) -> list[Path]:
-    """Some of the photos, chosen by their names and the secret, so that a resumed run chooses the same."""
-    count = max(8, min(PHOTOS_A_SUBJECT, PHOTOS // subjects))
-    ordered = sorted(paths, key=lambda p: hashlib.sha256(secret + bytes(p)).digest())
-    return sorted(ordered[:count])
+def shuffled(paths: Iterable[Path], secret: bytes) -> list[Path]:
+    """Photos in an order of their names and the secret, so that a resumed run chooses the same."""
+    return sorted(paths, key=lambda path: hashlib.sha256(secret + bytes(path)).digest())
 
 
 def thumbnail(path: Path, side: int, advance: Callable[[int], None] = lambda photos: None) -> NDArray[np.uint8] | None:
@@ -166,7 +173,7 @@ def decoded(path: Path) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(eight[..., 0] if eight.shape[2] == 1 else eight))
 
 
-def _with_decoys(small: Mapping[str, list[NDArray[np.uint8]]]) -> Album:
+def with_decoys(small: Mapping[str, list[NDArray[np.uint8]]]) -> Album:
     """Few subjects are joined by decoys: all photos once more under other noise, and once more under none.
 
     Telling a subject from a decoy, a network finds nothing but the noise, and so do others that learn from it.
@@ -188,7 +195,16 @@ def _with_decoys(small: Mapping[str, list[NDArray[np.uint8]]]) -> Album:
     return Album(data, np.array(row, dtype=np.int32), subjects)
 
 
-def _problem(settings: Recipe, album: Album, secret: bytes, work: Path, team: Workers, progress: Progress) -> Problem:
+def problem(
+    settings: Recipe,
+    album: Album,
+    secret: bytes,
+    work: Path,
+    team: Workers,
+    progress: Progress,
+    embedders: tuple[Embedder, ...] = (),
+) -> Problem:
+    """The album as methods are handed it."""
     seed = int.from_bytes(hashlib.sha256(b"seed" + secret).digest()[:7], "little")
     return Problem(
         data=album.data,
@@ -202,10 +218,20 @@ def _problem(settings: Recipe, album: Album, secret: bytes, work: Path, team: Wo
         checkpoints=Checkpoints(work / "checkpoint"),
         scratch=work,
         domain=settings.band or EveryPixel(),
+        embedders=embedders,
     )
 
 
-def _key(subject: str, delta: NDArray[np.int16], settings: Recipe, intensity: str, secret: bytes) -> keys.Key:
+def key(
+    subject: str,
+    delta: NDArray[np.int16],
+    settings: Recipe,
+    intensity: str,
+    secret: bytes,
+    threat: str = "training",
+    frame: keys.Frame = "photo",
+) -> keys.Key:
+    """A subject's key from its row of noise (C, S, S), in 1/FINE of a level."""
     return keys.Key(
         subject=subject,
         delta=delta[None],
@@ -213,7 +239,8 @@ def _key(subject: str, delta: NDArray[np.int16], settings: Recipe, intensity: st
         strength=intensity,
         secret=hashlib.sha256(b"key" + secret + subject.encode()).digest(),
         recipe_hash=settings.hash,
-        threat="training",
+        threat=threat,
         made=date.today().isoformat(),
         versions=versions(),
+        frame=frame,
     )

@@ -8,11 +8,11 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from unlearn import cli_photos
+from unlearn import cli_audit, cli_people, cli_photos
 from unlearn.errors import UnlearnError
 
 app = typer.Typer(
@@ -112,32 +112,7 @@ def craft(
         _say(f"next: unlearn audit {out} --out DIR, unlearn release {out} --out DIR")
 
 
-@app.command()
-def audit(
-    runs: Annotated[list[Path], typer.Argument(help="Runs made on the same data, one release, or one archive.")],
-    out: Out = Path("audit"),
-    plan: Annotated[str | None, typer.Option("--recipe", help="Another audit, e.g. audits/standard.")] = None,
-    data: Data = None,
-    clean: Annotated[
-        str | None, typer.Option("--clean", help="For a release: a recipe or run that names its clean data.")
-    ] = None,
-    originals: Annotated[Path | None, typer.Option(help="For an archive: the photos it was made from.")] = None,
-    report_images: Annotated[bool, typer.Option("--report-images", help="Photos may stand in the report.")] = False,
-    device: Device = "auto",
-    json_lines: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train victims on clean, random-noise and protected data, and test them on clean images."""
-    from unlearn import examination, photo_audit, progress, signals
-    from unlearn.crafting import workers
-
-    with signals.stop_on_signals() as stop:
-        team, say = workers.launch(stop, device), progress.choose(json_lines, quiet)
-        if originals:
-            results = photo_audit.audit(runs[0], originals, out, plan, say, team, report_images=report_images)
-        else:
-            results = examination.audit_paths(runs, out, plan, clean, _changes(None, data), say, team)
-    _print_results(results, out, json_lines)
+cli_audit.register(app)
 
 
 @app.command()
@@ -196,6 +171,7 @@ def doctor(json_lines: Json = False) -> None:
 
 
 cli_photos.register(app)
+app.add_typer(cli_people.app, name="people")
 
 
 def _whole(name: str, out: Path, overrides: list[str], json_lines: bool, quiet: bool) -> list[str]:
@@ -204,20 +180,10 @@ def _whole(name: str, out: Path, overrides: list[str], json_lines: bool, quiet: 
     settings = recipe.load(name, overrides)
     with signals.stop_on_signals() as stop:
         made = publish.whole(settings, out, progress.choose(json_lines, quiet), overrides, stop)
-    _print_results(made.results, out, json_lines)
+    cli_audit.print_results(made.results, out, json_lines)
     if not json_lines:
         _say(f"release: {made.release}")
     return expectations.misses(settings, made.results)
-
-
-def _print_results(results: dict[str, Any], out: Path, json_lines: bool) -> None:
-    from unlearn.audit import terminal
-
-    if json_lines:
-        _say(json.dumps({"event": "results", "summary": results["summary"]}))
-    elif os.environ.get("RANK", "0") == "0":
-        terminal.show(results)
-        _say(f"results: {out / 'results.json'}\nreport:  {out / 'report.html'}")
 
 
 def main() -> None:

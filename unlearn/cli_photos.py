@@ -35,12 +35,26 @@ class Flag:
 
 
 FLAGS = (
-    Flag("people", "Whose photo it is: auto (names inside the photos), folders, or a CSV file with path,subject."),
+    Flag("people", "Whose photo: auto (names inside the photos), folders, a CSV with path,subject, or a people.yaml."),
     Flag(
-        "keys", "A key file. One protects all photos, several protect their subjects; nothing is crafted.", ("--key",)
+        "keys",
+        "A key file. Those of one subject protect all photos, together; those of several their subjects. "
+        "Nothing is crafted.",
+        ("--key",),
+    ),
+    Flag(
+        "against",
+        "training: noise over whole photos; matching: noise on faces against recognisers; both. auto: both where the "
+        "packages for faces are installed, else training; with --key whatever the keys are for.",
     ),
     Flag("intensity", "How strong: low is hardest to see, high is hardest to undo. See `unlearn key show`."),
-    Flag("recipe", "How keys are crafted: another recipe than photos/INTENSITY, by name or file."),
+    Flag("recipe", "How noise is crafted: another recipe than photos/INTENSITY or faces/INTENSITY, by name or file."),
+    Flag("face_model", "The detector of faces: mtcnn, dlib, or the path of a YuNet .onnx file."),
+    Flag(
+        "faceless",
+        "Photos without a found face: protect them with the noise of whole photos if there is any, else they are left "
+        "out; copy them UNPROTECTED; or skip them.",
+    ),
     Flag("metadata", "safe drops GPS, serial numbers and names; keep keeps them; strip leaves orientation and color."),
     Flag("names", "With --metadata safe: keep names of persons."),
     Flag("thumbnails", "Make thumbnails anew from the protected pixels, or drop them."),
@@ -217,7 +231,7 @@ def list_(folder: Annotated[Path, typer.Argument(help="A folder, such as OUT.")]
 
     found = keyring.listing(folder)
     for path, loaded in found:
-        about = loaded if isinstance(loaded, str) else f"{loaded.subject}  {loaded.strength}  {loaded.id}"
+        about = loaded if isinstance(loaded, str) else keyring.line(loaded)
         typer.echo(about if isinstance(loaded, str) else f"{path}  {about}")
     if not found:
         raise UnlearnError(f"{folder}: no keys in it")

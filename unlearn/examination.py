@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unlearn import files, recipe, recipe_check, run
+from unlearn import control, files, recipe, recipe_check, run
 from unlearn.audit import run as auditing
 from unlearn.audit.plan import AuditPlan
 from unlearn.audit.run import Post, Subject
@@ -50,11 +50,11 @@ def audit(
     first = runs[0]
     clean, test = run.open_data(first.recipe), run.test_data(first.recipe)
     versions = {("protected" if r is first else f"protected:{r.name}"): r.saved.protect(clean).images for r in runs}
-    epsilons = {r.recipe.epsilon for r in runs}
-    if len(epsilons) > 1:
-        raise DataError("runs with different epsilon need audits of their own: the random control has one budget")
+    if len({r.saved.perturbation.promise for r in runs}) > 1:
+        raise DataError("runs with different budgets need audits of their own: the random control has one budget")
     crafting = {name: r.crafting for name, r in zip(versions, runs, strict=True)}
-    subject = Subject(clean, versions, test, first.recipe.epsilon, _facts(first, crafting))
+    facts, random = _facts(first, crafting), first.saved.control(clean)
+    subject = Subject(clean, versions, test, first.recipe.epsilon, facts, random)
     return examine(subject, plan or first.recipe.audit, out, first.recipe.precision, progress, team)
 
 
@@ -90,7 +90,8 @@ def audit_release(
         "dataset": original.data.title or original.source,
         "settings": recipe.public(original),
     }
-    subject = Subject(clean, {"protected": protected.images}, test, float(facts["epsilon"]), about)
+    random = control.uniform(clean.images, protected.images, clean.keys, verification.limits(folder))
+    subject = Subject(clean, {"protected": protected.images}, test, float(facts["epsilon"]), about, random)
     return examine(subject, plan or original.audit, out, original.precision, progress, team)
 
 

@@ -5,7 +5,6 @@ network would serve them: JPEG quality 75, and half the size at quality 75.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from PIL import Image
 from unlearn import album, examination, recipe_check
 from unlearn.audit import report
 from unlearn.audit import run as auditing
+from unlearn.audit.channels import CHANNELS
 from unlearn.audit.plan import AuditPlan
 from unlearn.audit.run import Post, Subject
 from unlearn.crafting.workers import Workers, launch
@@ -39,25 +39,6 @@ FEWEST = 4  # photos of a subject: fewer can't be split into training and test
 MOST = 60
 RANDOM_CELLS = 32
 Pixels = NDArray[np.uint8]
-Channel = Callable[[Image.Image], Image.Image]
-
-
-def _as_it_is(image: Image.Image) -> Image.Image:
-    return image
-
-
-def _recompressed(image: Image.Image) -> Image.Image:
-    stream = io.BytesIO()
-    image.save(stream, format="JPEG", quality=75)
-    return Image.open(stream, formats=("JPEG",))
-
-
-def _halved(image: Image.Image) -> Image.Image:
-    size = (max(1, image.width // 2), max(1, image.height // 2))
-    return _recompressed(image.resize(size, Image.Resampling.LANCZOS))
-
-
-CHANNELS: dict[str, Channel] = {"none": _as_it_is, "jpeg-75": _recompressed, "half + jpeg-75": _halved}
 
 
 @dataclass(frozen=True)
@@ -170,7 +151,7 @@ def subjects_by_channel(parts: Split, side: int, progress: Progress) -> dict[str
     """What is trained on after each channel; the test photos are clean and the same for all."""
     controls = {name: _random_key(name, parts.train[0].epsilon) for name in parts.subjects}
     with progress.task("photos for the audit", len(parts.train) + len(parts.test)) as advance:
-        test = np.stack([_view(_opened(pair.original), side, advance) for pair in parts.test])
+        test = np.stack([_view(opened(pair.original), side, advance) for pair in parts.test])
         views = [_views(pair, controls[pair.subject], side, advance) for pair in parts.train]
     labels, held = (_labels(chosen, parts.subjects) for chosen in (parts.train, parts.test))
     found = {}
@@ -201,7 +182,7 @@ def _random_key(subject: str, epsilon: float) -> Key:
 
 def _views(pair: Pair, control: Key, side: int, advance: Callable[[int], None]) -> dict[str, tuple[Pixels, ...]]:
     """Small views of the clean, random-noise and protected photo after every channel."""
-    clean, protected = _opened(pair.original), _opened(pair.protected)
+    clean, protected = opened(pair.original), opened(pair.protected)
     picture = Picture(np.array(clean), "png")
     noise.add(picture, control, keys.pixel_hash(picture))
     images = (clean, Image.fromarray(picture.pixels), protected)
@@ -210,7 +191,7 @@ def _views(pair: Pair, control: Key, side: int, advance: Callable[[int], None]) 
     return found
 
 
-def _opened(path: Path) -> Image.Image:
+def opened(path: Path) -> Image.Image:
     """The upright photo in RGB, at its full size.
 
     Raises:

@@ -60,6 +60,7 @@ def _release_facts(made: Run, share: float, results: dict[str, Any] | None) -> F
         versions=origin.versions,
         protected_share=share,
         results=results,
+        promise=made.saved.perturbation.promise,
     )
 
 

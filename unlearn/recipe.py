@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +19,7 @@ from unlearn.recipe_check import refuse
 from unlearn.recipe_files import Source
 from unlearn.recipe_schema import DataSettings, Expected, TopLevel
 
-SHARED = ("epsilon", "rows", "band", "target", "surrogate", "seed", "precision", "beside", "expected")
+SHARED = ("epsilon", "rows", "band", "target", "surrogate", "embedders", "seed", "precision", "beside", "expected")
 # The seed regenerates the noise; the target says which samples are clean.
 SECRETS = ("seed", "target", "beside", "expected", "audit")
 
@@ -27,6 +28,7 @@ SECRETS = ("seed", "target", "beside", "expected", "audit")
 class Recipe:
     """A whole run. `method` and `source` are resolved by name; see `validate`.
 
+    embedders: recognisers of faces that noise is crafted on, by name or by the path of an ONNX file.
     beside: further recipes that are crafted and audited in the same table.
     expected: bounds on the figures of summary, by set.
     """
@@ -44,6 +46,7 @@ class Recipe:
     band: Band | None
     target: Target
     surrogate: Surrogate
+    embedders: tuple[str, ...]
     audit: AuditPlan
     seed: int
     precision: str
@@ -75,7 +78,8 @@ def validate(source: Source) -> Recipe:
     method, method_name, wrong_method = recipe_check.method(content.get("method"))
     data, source_name, options, wrong_data = recipe_check.data(content.get("data"))
     audit, wrong_audit = recipe_check.audit(content.get("audit", "audits/standard"))
-    refuse(source, [*problems, *wrong_method, *wrong_data, *wrong_audit, *recipe_check.network(content)])
+    wrong_names = [*recipe_check.network(content), *recipe_check.embedders(content)]
+    refuse(source, [*problems, *wrong_method, *wrong_data, *wrong_audit, *wrong_names])
     refuse(source, recipe_check.together(top, method))
     shared = {name: getattr(top, name) for name in SHARED}
     return Recipe(
@@ -104,18 +108,25 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
 
 
 def deciding(recipe: Recipe) -> dict[str, Any]:
-    """What decides the noise, of the resolved recipe: no audit, no expectations, no place of the data."""
+    """What decides the noise, of the resolved recipe: no audit, no expectations, no place of a file."""
     content = resolved(recipe)
     names = ("method", "epsilon", "rows", "band", "target", "surrogate", "seed", "precision")
     data = {"samples": content["data"]["train_samples"], "fit": content["data"]["fit"]}
-    return {key: content[key] for key in names} | data
+    faces = {"embedders": embedder_names(recipe)} if recipe.embedders else {}
+    return {key: content[key] for key in names} | data | faces
+
+
+def embedder_names(recipe: Recipe) -> list[str]:
+    """The embedders without the places of their files."""
+    return [Path(name).name for name in recipe.embedders]
 
 
 def public(recipe: Recipe) -> dict[str, Any]:
-    """The resolved recipe as others may see it: see SECRETS, and no place of the data."""
+    """The resolved recipe as others may see it: see SECRETS, and no place of a file."""
     content = resolved(recipe)
     data = {key: value for key, value in content["data"].items() if key not in recipe.source_options}
-    return {key: value for key, value in (content | {"data": data}).items() if key not in SECRETS}
+    shown = content | {"data": data, "embedders": embedder_names(recipe)}
+    return {key: value for key, value in shown.items() if key not in SECRETS}
 
 
 def to_yaml(content: Mapping[str, Any]) -> str:

@@ -1,12 +1,15 @@
 """Checking a recipe: each part against the schema that its name stands for, all problems at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from unlearn import recipe_files, registry, schema
 from unlearn.audit.plan import AuditPlan
 from unlearn.crafting.schedule import Surrogate
 from unlearn.errors import RecipeError, UnlearnError
+from unlearn.faces import embedders as faces
 from unlearn.recipe_files import Source
 from unlearn.recipe_schema import DataSettings, TopLevel
 
@@ -95,10 +98,34 @@ def network(content: Mapping[str, Any]) -> Found:
     return []
 
 
+def embedders(content: Mapping[str, Any]) -> Found:
+    """Problems with the embedders: names that do not exist, files that are not there. Reads no weights."""
+    given = content.get("embedders")
+    names = given if isinstance(given, list) else []
+    return [(("embedders", str(i)), wrong) for i, name in enumerate(names) if (wrong := _embedder(name))]
+
+
+def _embedder(name: Any) -> str | None:
+    if not isinstance(name, str) or name in faces.names():
+        return None  # the schema says that a name must be text
+    if "/" in name or name.lower().endswith(faces.SUFFIX):
+        return None if Path(name).expanduser().is_file() else f"no file {name}"
+    near = registry.suggestion(name, faces.names())
+    return f'embedder "{name}" does not exist{near}; there are: {", ".join(faces.names())}, and paths of ONNX files'
+
+
 def together(top: TopLevel, chosen: Any) -> Found:
     """Values that are possible alone and impossible together."""
     problems: Found = []
+    for i, part in enumerate(getattr(chosen, "parts", ())):
+        own = replace(top, epsilon=top.epsilon * part.share, rows=part.rows or top.rows)
+        found = together(own, part.method)
+        problems += [(("method", "parts", str(i), *p[1:]) if p[0] == "method" else p, text) for p, text in found]
     pgd, schedule = getattr(chosen, "pgd", None), getattr(chosen, "schedule", None)
+    if getattr(chosen, "NEEDS_EMBEDDERS", False) and not top.embedders:
+        problems.append((("embedders",), "is missing: this method moves features of faces; such as [facenet, dlib]"))
+    if getattr(chosen, "step_size", 0) > top.epsilon:
+        problems.append((("method", "step_size"), "is larger than epsilon: the first step leaves the budget"))
     if pgd and pgd.step_size > top.epsilon:
         problems.append((("method", "pgd", "step_size"), "is larger than epsilon: the first step leaves the budget"))
     if schedule and schedule.portion < 1 and top.rows == "sample-wise":

@@ -63,6 +63,7 @@ class TopLevel:
     band: Band | None = None
     target: Target = Target()
     surrogate: Surrogate = Surrogate()
+    embedders: tuple[str, ...] = ()
     audit: Any = "audits/standard"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

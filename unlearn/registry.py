@@ -14,7 +14,7 @@ from typing import Any
 from unlearn.errors import UnknownName
 
 PACKAGE = Path(__file__).parent
-ROOMS = {"methods": "method", "defenses": "defense", "sources": "source"}
+ROOMS = {"methods": "method", "defenses": "defense", "sources": "source", "kinds": "kind of perturbation"}
 
 
 def names(room: str) -> list[str]:

@@ -19,15 +19,16 @@ from unlearn import datasets, files, perturbation, recipe
 from unlearn.crafting import workers as processes
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import EveryPixel
-from unlearn.crafting.problem import ROWS, Problem
+from unlearn.crafting.problem import ROWS, Embedder, Problem
 from unlearn.crafting.workers import Workers
 from unlearn.datasets import ImageDataset
 from unlearn.environment import versions
 from unlearn.errors import DataError, OutputError
+from unlearn.faces import embedders as recognisers
+from unlearn.kinds import Crafted
 from unlearn.perturbation import Origin, Saved
 from unlearn.progress import Logged, Progress, Silent
 from unlearn.recipe import Recipe
-from unlearn.stretched import Stretched
 
 PERTURBATION = "perturbation.safetensors"
 RECIPE = "recipe.yaml"
@@ -142,6 +143,7 @@ def _problem(
         row=row,
         epsilon=settings.epsilon,
         domain=settings.band or EveryPixel(),
+        embedders=embedders(settings.embedders, team.device),
         surrogate=settings.surrogate,
         seed=settings.seed,
         workers=team,
@@ -150,6 +152,18 @@ def _problem(
         checkpoints=checkpoints,
         scratch=checkpoints.folder.parent,
     )
+
+
+def embedders(names: Sequence[str], device: torch.device) -> tuple[Embedder, ...]:
+    """What these recognisers of faces make of canvases, on the device.
+
+    Raises:
+        UnlearnError: no such recogniser, or weights that are missing or damaged.
+    """
+    found = [recognisers.load(name) for name in names]
+    for each in found:
+        each.network.to(device)
+    return tuple(each.embed_canvas for each in found)
 
 
 def _tidy(out: Path, team: Workers) -> None:
@@ -182,7 +196,7 @@ def _check_same(settings: Recipe, out: Path, data: ImageDataset, found: dict[str
         raise OutputError(f"{out}: holds a run of {what} ({found.get('name')}); name another folder")
 
 
-def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: perturbation.Additive | Stretched) -> None:
+def _finish(settings: Recipe, out: Path, data: ImageDataset, noise: Crafted) -> None:
     shape = tuple(int(n) for n in data.images.shape[1:])
     origin = Origin(
         method=settings.method_name,

@@ -12,10 +12,25 @@ from unlearn.registry import suggestion
 Problem = tuple[tuple[str, ...], str]
 
 
+class Problems(ValueError):
+    """What a field's own check found inside its value; the paths begin there."""
+
+    def __init__(self, found: Sequence[Problem]):
+        self.found = tuple(found)
+        super().__init__("; ".join(f"{'.'.join(path)}: {sentence}" for path, sentence in found))
+
+
 def problems(error: ValidationError, schema: Any) -> list[Problem]:
     """Pydantic's errors as (path, sentence), in our words."""
     items = error.errors()
-    return [(_path(i["loc"]), _sentence(i, schema)) for i in items if not _follows(i, items)]
+    return [each for item in items if not _follows(item, items) for each in _told(item, schema)]
+
+
+def _told(item: Any, schema: Any) -> list[Problem]:
+    place, inner = _path(item["loc"]), item.get("ctx", {}).get("error")
+    if isinstance(inner, Problems):
+        return [((*place, *path), sentence) for path, sentence in inner.found]
+    return [(place, _sentence(item, schema))]
 
 
 def _follows(item: Any, items: Sequence[Any]) -> bool:

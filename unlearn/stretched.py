@@ -1,6 +1,9 @@
 """Noise on a coarse grid that stretches smoothly over images of any size."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,6 +12,9 @@ from unlearn.errors import PerturbationError
 from unlearn.interpolation import spline_weights
 from unlearn.perturbation import Additive
 from unlearn.quantities import FINE, LEVELS, whole_levels
+
+if TYPE_CHECKING:
+    from unlearn.kinds import Crafted
 
 BLOCK = 256
 
@@ -50,3 +56,12 @@ class Stretched:
             rows = torch.arange(start, min(start + BLOCK, len(self.delta)))
             levels[start : start + BLOCK] = self.rendered(rows, *shape[1:]).round().clamp(-limit, limit)
         return Additive(levels, self.row, self.epsilon)
+
+    def joined(self, other: Crafted, epsilon: float) -> Stretched | None:
+        """The sum on the grid, clipped to epsilon, where both have the same grid and rows."""
+        if not isinstance(other, Stretched) or self.delta.shape != other.delta.shape:
+            return None
+        if not torch.equal(self.row, other.row):
+            return None
+        limit = int(epsilon * LEVELS * FINE + 1e-6)
+        return Stretched((self.delta.int() + other.delta).clamp(-limit, limit).to(torch.int16), self.row, epsilon)

@@ -148,6 +148,6 @@ def test_an_unknown_class_in_the_sweep_is_named(subject: Subject, tmp_path: Path
 
 def test_all_sets_are_trained_in_the_same_order(subject: Subject) -> None:
     b = bench(subject)
-    clean, protected = (grid.batches(cell(train_on=name), b) for name in ("clean", "protected"))
+    clean, protected = (grid._scene(cell(train_on=name), b).found for name in ("clean", "protected"))
     assert clean.keys.tolist() == protected.keys.tolist()
     assert clean.images.tolist() != protected.images.tolist()

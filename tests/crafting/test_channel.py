@@ -1,18 +1,21 @@
 """Random views: what they do, that they depend on the sample only, and that gradients pass."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import functional as F
 
-from unlearn.crafting import channel
+from unlearn.crafting import channel, coloring
 from unlearn.crafting.jpeg import jpeg
-from unlearn.crafting.views import Views
+from unlearn.crafting.views import Jitter, Views
 from unlearn.randomness import Draws
 
 EVERYTHING = Views(size=24, crop=0.6, flip=True, jpeg=0.5, half=0.5, grayscale=0.5, tint=0.1)
+MORE = replace(EVERYTHING, area=0.5, jitter=Jitter())
 
 
 def scene(seed: int = 0, size: int = 64) -> torch.Tensor:
@@ -63,8 +66,8 @@ def test_no_views_change_nothing() -> None:
 
 def test_a_view_depends_on_its_sample_not_on_the_batch() -> None:
     images = torch.stack([scene(i) for i in range(6)])
-    together = channel.look(EVERYTHING, images, draws([5, 6, 7, 8, 9, 10]))
-    alone = torch.cat([channel.look(EVERYTHING, images[i : i + 1], draws([5 + i])) for i in range(6)])
+    together = channel.look(MORE, images, draws([5, 6, 7, 8, 9, 10]))
+    alone = torch.cat([channel.look(MORE, images[i : i + 1], draws([5 + i])) for i in range(6)])
     assert together.shape == (6, 3, 24, 24)
     assert torch.allclose(together, alone, atol=1e-6)
 
@@ -108,7 +111,7 @@ def test_half_size_removes_fine_detail_only() -> None:
 
 def test_gradients_pass_through_all_of_it() -> None:
     images = torch.stack([scene(i) for i in range(4)]).requires_grad_()
-    channel.look(EVERYTHING, images, draws([1, 2, 3, 4])).square().sum().backward()
+    channel.look(MORE, images, draws([1, 2, 3, 4])).square().sum().backward()
     assert images.grad is not None
     assert (images.grad.flatten(1).abs().amax(1) > 0).all()
 
@@ -119,3 +122,50 @@ def test_a_tint_moves_whole_channels_within_its_bound() -> None:
     assert float(moved.flatten(2).std(2).max()) < 1e-6
     assert 0.08 < float(moved.abs().max()) <= 0.1 + 1e-6
     assert float((moved[:, 0, 0, 0] - moved[:, 1, 0, 0]).abs().max()) > 0.05
+
+
+def test_new_views_leave_the_old_ones_as_they_were() -> None:
+    """Color jitter of no view and crops of the whole area draw nothing that other views share."""
+    images = torch.stack([scene(i) for i in range(6)])
+    old = channel.look(EVERYTHING, images, draws(list(range(6))))
+    new = channel.look(replace(EVERYTHING, jitter=Jitter(share=0.0)), images, draws(list(range(6))))
+    assert torch.equal(old, new)
+
+
+def test_crops_by_area_keep_at_least_their_share_and_shape() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(64, 64)
+    images = torch.stack([ramp, ramp.T, torch.zeros(64, 64)]).expand(300, -1, -1, -1)
+    seen = channel.look(Views(area=0.25), images, draws(list(range(300))))
+    wide, tall = (seen[:, 0, 0, -1] - seen[:, 0, 0, 0], seen[:, 1, -1, 0] - seen[:, 1, 0, 0])
+    areas, shapes = wide * tall, wide / tall
+    assert 0.2 < float(areas.min()) < 0.35
+    assert float(areas.max()) > 0.85
+    assert 0.7 < float(shapes.min()) < 0.8
+    assert 1.25 < float(shapes.max()) < 1.4
+
+
+def test_jitter_changes_as_many_views_as_asked_for_within_its_strength() -> None:
+    images = torch.full((400, 3, 4, 4), 0.5)
+    seen = channel.look(Views(jitter=Jitter(0.5, 0.4, 0, 0, 0)), images, draws(list(range(400))))
+    moved = (seen - images).abs().amax((1, 2, 3))
+    assert 160 <= int((moved > 0).sum()) <= 240
+    assert 0.19 < float(moved.max()) <= 0.2 + 1e-6
+
+
+def test_jitter_is_what_torchvision_does() -> None:
+    images = torch.stack([scene(i) for i in range(3)]).clamp(0.2, 0.8)
+    factors = torch.tensor([0.7, 1.0, 1.3])
+    for ours, theirs in (
+        (coloring.brightness, F.adjust_brightness),
+        (coloring.contrast, F.adjust_contrast),
+        (coloring.saturation, F.adjust_saturation),
+    ):
+        wanted = torch.stack([theirs(image, float(f)) for image, f in zip(images, factors, strict=True)])
+        assert torch.allclose(ours(images, factors), wanted, atol=2e-3), ours
+
+
+def test_hue_turns_colors_and_leaves_gray() -> None:
+    colors = torch.tensor([[0.8, 0.2, 0.2], [0.5, 0.5, 0.5]])[:, :, None, None]
+    third = coloring.hue(colors, torch.full((2,), 1 / 3))
+    assert torch.allclose(third[0].flatten(), torch.tensor([0.2, 0.8, 0.2]), atol=1e-6)
+    assert torch.allclose(third[1], colors[1], atol=1e-6)

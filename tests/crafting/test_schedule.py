@@ -28,3 +28,16 @@ def test_falling_error(errors: tuple[float, ...], reason: str | None) -> None:
 )
 def test_rising_error(errors: tuple[float, ...], reason: str | None) -> None:
     assert Cursor(round=len(errors), errors=errors).stopped(SCHEDULE, "rise") == reason
+
+
+def test_rounds_of_whole_passes() -> None:
+    """What does not fill a last batch is left out; fewer samples than a batch are one."""
+    passes = Schedule(train_epochs=3, batch_size=32)
+    assert [passes.surrogate_steps(samples) for samples in (100, 32, 5)] == [9, 3, 3]
+    assert Schedule(train_steps=7).surrogate_steps(100) == 7
+
+
+def test_without_a_goal_only_the_rounds_count() -> None:
+    errors = (1.0,) * 5
+    assert Cursor(round=5, errors=errors).stopped(SCHEDULE, None) is None
+    assert Cursor(round=6, errors=errors).stopped(SCHEDULE, None) == "max_rounds"

@@ -50,6 +50,15 @@ def test_one_two_and_three_processes_write_the_same_bytes(recipe: str, tmp_path:
     assert len({digest(tmp_path / name) for name in "123"}) == 1
 
 
+def test_noise_in_two_bytes_travels_too(tmp_path: Path) -> None:
+    """Steps of 0.37 levels need a grid of 1/100 level, and int16 for it, which gloo does not know."""
+    odd = ("method.pgd.step_size=0.37/255",)
+    alone = unlearn("craft", "demo-sample", *FAST, "--out", tmp_path / "1", *odd)
+    assert alone.returncode == 0, alone.stderr
+    output, _ = torchrun(2, "demo-sample", tmp_path / "2", *odd).communicate(timeout=300)
+    assert digest(tmp_path / "1") == digest(tmp_path / "2"), output
+
+
 @pytest.mark.parametrize(
     ("recipe", "after"), [("demo", 1), ("demo-sample", 2), pytest.param("demo-sample", 4, marks=pytest.mark.slow)]
 )

@@ -1,14 +1,21 @@
 """The contract of every defense, and each one's own claim."""
 
+import copy
 import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 
 from unlearn import registry, training
+from unlearn.defenses import Defense, Scene, _unet
+from unlearn.defenses._field import named, spec_of
 from unlearn.defenses.adversarial import Adversarial
 from unlearn.defenses.color_jitter import ColorJitter
 from unlearn.defenses.cutout import Cutout
@@ -28,9 +35,30 @@ def victim() -> nn.Module:
     return training.build("small_cnn", 3, (3, 32, 32), 0)
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A diffusion model that has learned nothing."""
+    path = tmp_path_factory.mktemp("weights") / "unet.safetensors"
+    save_file(_unet.built(0, 3, 8, timed=True).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def make(weights: Path) -> Callable[[str], Defense]:
+    """A defense of this name with settings that take no time, fitted to the test's images."""
+    settings: dict[str, dict[str, Any]] = {
+        "diffusion": {"weights": str(weights), "steps": 2, "width": 8},
+        "purifier": {"pairs": 4, "steps": 3, "width": 8, "batch_size": 4},
+        "chain": {"defenses": ["channel_norm", "orthogonal_projection", "cutout", "cutmix"]},
+    }
+    found = training.Batches(PIXELS, LABELS, DRAWS.keys)
+    scene = Scene(found, 0, lambda positions: (PIXELS[positions], PIXELS[positions] // 8 * 8))
+    return lambda name: named({"name": name, **settings.get(name, {})}).fit(scene)
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_contract(name: str, victim: nn.Module) -> None:
-    defense = registry.load("defenses", name)()
+def test_contract(name: str, make: Callable[[str], Defense], victim: nn.Module) -> None:
+    defense = make(name)
     purified = defense.purify(PIXELS)
     assert (purified.shape, purified.dtype) == (PIXELS.shape, torch.uint8)
     images, labels = defense.augment(IMAGES, LABELS, DRAWS)
@@ -41,25 +69,104 @@ def test_contract(name: str, victim: nn.Module) -> None:
     loss.backward()
     assert torch.isfinite(loss)
     assert victim.training
-    assert defense.label.startswith(name)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_same_draws_give_the_same_batch(name: str) -> None:
-    defense = registry.load("defenses", name)()
-    first, second = (defense.augment(IMAGES.clone(), LABELS, DRAWS)[0] for _ in "ab")
+def test_the_same_draws_give_the_same_batch(name: str, make: Callable[[str], Defense], victim: nn.Module) -> None:
+    defense, again = make(name), make(name)
+    first, second = (d.augment(IMAGES.clone(), LABELS, DRAWS)[0] for d in (defense, again))
     assert torch.equal(first, second)
-    assert torch.equal(defense.purify(PIXELS), defense.purify(PIXELS))
+    assert torch.equal(defense.purify(PIXELS), again.purify(PIXELS))
+    victims = [copy.deepcopy(victim).eval() for _ in "ab"]  # a pass in training mode moves batch statistics
+    losses = [float(d.loss(v, IMAGES, LABELS, DRAWS)) for d, v in zip((defense, again), victims, strict=True)]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_inputs_are_not_changed_in_place(name: str) -> None:
-    defense = registry.load("defenses", name)()
+def test_an_image_depends_on_no_other_image(name: str, make: Callable[[str], Defense]) -> None:
+    """Within a level: sums of floats over other block sizes may fall on the other side of a half."""
+    defense = make(name)
+    part = torch.tensor([4, 1])
+    alone = defense.purify(PIXELS[part]).int() - defense.purify(PIXELS)[part].int()
+    assert int(alone.abs().max()) <= 1
+    whole, few = (
+        defense.augment(IMAGES[index], LABELS[index], Draws(1, 2, DRAWS.keys[index]))[0]
+        for index in (torch.arange(6), part)
+    )
+    assert torch.allclose(whole[part], few, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gray_images_and_odd_sizes(name: str, tmp_path: Path) -> None:
+    save_file(_unet.built(0, 1, 8, timed=True).state_dict(), tmp_path / "unet.safetensors")
+    settings = {"diffusion": {"weights": str(tmp_path / "unet.safetensors"), "steps": 2, "width": 8},
+                "purifier": {"steps": 3, "width": 8}, "chain": {"defenses": ["jpeg"]}}  # fmt: skip
+    pixels = PIXELS[:, :1, :17, :23]
+    scene = Scene(training.Batches(pixels, LABELS, DRAWS.keys), 0, lambda index: (pixels[index], pixels[index] // 2))
+    defense = named({"name": name, **settings.get(name, {})}).fit(scene)
+    assert defense.purify(pixels).shape == pixels.shape
+    images, labels = defense.augment(pixels / 255, LABELS, DRAWS)
+    network = training.build("small_cnn", 3, (1, 17, 23), 0)
+    assert torch.isfinite(defense.loss(network, images, labels, DRAWS))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_inputs_are_not_changed_in_place(name: str, make: Callable[[str], Defense]) -> None:
+    defense = make(name)
     pixels, images = PIXELS.clone(), IMAGES.clone()
     defense.purify(pixels)
     defense.augment(images, LABELS, DRAWS)
     assert torch.equal(pixels, PIXELS)
     assert torch.equal(images, IMAGES)
+
+
+LABELED = {
+    "jpeg-10": {"name": "jpeg", "quality": 10},
+    "adversarial-16/255": {"name": "adversarial", "epsilon": "16/255"},
+    "gaussian_blur-1.5": {"name": "gaussian_blur", "sigma": 1.5},
+    "bit_depth-3": {"name": "bit_depth", "bits": 3},
+    "resize-0.25": {"name": "resize", "factor": "1/4"},
+    "median_filter-5": {"name": "median_filter", "size": 5},
+    "random_resized_crop-0.08": {"name": "random_resized_crop", "smallest": 0.08},
+    "rand_augment-2-9": "rand_augment",
+    "coin-2": "coin",
+    "cutmix": "cutmix",
+    "channel_norm": "channel_norm",
+    "orthogonal_projection": "orthogonal_projection",
+    "linear_probe": "linear_probe",
+    "simclr-100": "simclr",
+    "purifier-4000": {"name": "purifier", "pairs": 4000},
+    "diffusion-60": {"name": "diffusion", "weights": "unet.safetensors", "steps": 60},
+    "early_stopping-clean": "early_stopping",
+    "early_stopping-found": {"name": "early_stopping", "clean": False},
+    "ueraser-max": "ueraser",
+    "ueraser-lite": {"name": "ueraser", "repeats": 1},
+    "ueraser-first-50": {"name": "ueraser", "epochs": 50},
+    "grayscale+jpeg-10": {"name": "chain", "defenses": ["grayscale", {"name": "jpeg", "quality": 10}]},
+}
+
+
+@pytest.mark.parametrize("label", LABELED)
+def test_labels_carry_the_setting_that_matters(label: str) -> None:
+    defense = named(LABELED[label])
+    assert defense.label == label
+    assert named(spec_of(defense)) == defense
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("diffusion", "weights: needs weights: a safetensors file of a DDPM's U-Net"),
+        ({"name": "median_filter", "size": 4}, "size: should be odd"),
+        ({"name": "chain", "defenses": ["cutmix", "mixup"]}, "only one of cutmix, mixup .* has a loss of its own"),
+        ({"name": "chain", "defenses": ["simclr", "early_stopping"]}, "has a learn of its own"),
+        ({"name": "chain", "defenses": ["gray"]}, 'defenses.0: defense "gray" does not exist; did you mean'),
+        ({"name": "gaussian_blur", "sigma": 0.1}, "greater than or equal to 0.3"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(spec: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        named(spec)
 
 
 def test_jpeg_is_what_a_file_of_this_quality_holds() -> None:

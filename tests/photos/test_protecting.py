@@ -127,7 +127,7 @@ def test_a_leak_in_what_would_be_written_stops_it(
 def test_noise_beyond_the_budget_is_not_written(tmp_path: Path, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     photo(tmp_path / "in/a.png")
 
-    def too_much(picture: object, key: object, pixels: bytes) -> None:
+    def too_much(picture: object, key: object, pixels: bytes, patches: object) -> None:
         picture.pixels[0, 0] ^= 0x7F  # type: ignore[attr-defined]
 
     monkeypatch.setattr(making.noise, "add", too_much)

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from unlearn import files, pretrained, schema, training
 from unlearn.audit.plan import AuditPlan
 from unlearn.datasets import ImageDataset, stratified
-from unlearn.defenses import Defense
+from unlearn.defenses import Defense, Job, Scene
 from unlearn.images import Pixels
+
+CONTROLS = ("clean", "random", "clean-part")
 
 
 @dataclass(frozen=True)
@@ -97,43 +99,67 @@ def cells(sets: Iterable[str], plan: AuditPlan) -> list[Cell]:
 def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[str, Any]:
     """Train and test; the row of results.json."""
     started = time.monotonic()
-    data = batches(cell, bench)
-    test, test_labels = (torch.from_numpy(a).to(bench.device) for a in (bench.test.images, bench.test.labels))
-    test = cell.defense.purify(test)
-    clean = bench.clean
-    victim = training.build(cell.victim, clean.classes, clean.images.shape[1:], cell.seed)
-    if bench.plan.weights:
-        pretrained.load(victim, Path(bench.plan.weights))
-    victim = victim.to(bench.device)
-    curve = training.train(
-        victim,
-        data,
-        bench.plan.training,
-        cell.seed,
-        augment=cell.defense.augment,
-        loss=cell.defense.loss,
-        test=lambda network: training.accuracy(network, test, test_labels),
-        after_epoch=after_epoch,
-        precision=bench.precision,
-    )
+    victim, job, test, test_labels = _prepared(cell, bench, after_epoch)
+    curve, clean = job.defense.learn(victim, job), bench.clean
     return {
         **cell.facts,
         "clean_test_accuracy": curve.test[-1],
         "peak_clean_test_accuracy": max(curve.test),
         "train_accuracy": curve.train[-1],
         "seconds": round(time.monotonic() - started, 2),
+        **({"presumes": cell.defense.presumes} if cell.defense.presumes else {}),
         **_by_protection(cell, victim, test, test_labels, clean.names),
         **(_by_class(victim, test, test_labels, clean.names) if bench.plan.by_class else {}),
         "curve": asdict(curve),
     }
 
 
-def batches(cell: Cell, bench: Bench) -> training.Batches:
-    """The training set of a cell on the device, purified by its defense."""
+def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> tuple[nn.Module, Job, Tensor, Tensor]:
+    """The victim, its job, and the test images, purified, with their labels; what was found is let go of."""
+    scene = _scene(cell, bench)
+    defense = cell.defense.fit(scene)
+    test, labels = (torch.from_numpy(a).to(bench.device) for a in (bench.test.images, bench.test.labels))
+    test = defense.purify(test)
+    job = Job(
+        replace(scene.found, images=defense.purify(scene.found.images)),
+        bench.plan.training,
+        cell.seed,
+        defense,
+        scene.leaked,
+        test=lambda network: training.accuracy(network, test, labels),
+        after_epoch=after_epoch,
+        precision=bench.precision,
+    )
+    return _victim(cell, bench), job, test, labels
+
+
+def _victim(cell: Cell, bench: Bench) -> nn.Module:
+    victim = training.build(cell.victim, bench.clean.classes, bench.clean.images.shape[1:], cell.seed)
+    if bench.plan.weights:
+        pretrained.load(victim, Path(bench.plan.weights))
+    return victim.to(bench.device)
+
+
+def _scene(cell: Cell, bench: Bench) -> Scene:
+    """What the trainer of this cell has; pairs that leak are of the protection in question, for controls too.
+
+    A purifier learned from pairs is thus the same for the controls: what it does to clean images is seen beside what
+    it undoes.
+    """
     pixels, index = training_set(cell, bench)
+    protected = bench.sets["protected" if cell.train_on in CONTROLS else cell.train_on]
+
+    def leaked(positions: Tensor) -> tuple[Tensor, Tensor]:
+        chosen = index[positions.cpu().numpy()]
+        clean, changed = (torch.from_numpy(part[chosen]).to(bench.device) for part in (bench.clean.images, protected))
+        return clean, changed
+
+    return Scene(_found(pixels, index, bench), cell.seed, leaked)
+
+
+def _found(pixels: Pixels, index: NDArray[np.int64], bench: Bench) -> training.Batches:
     parts = (pixels, bench.clean.labels[index], bench.clean.keys[index])
-    images, labels, keys = (torch.from_numpy(part).to(bench.device) for part in parts)
-    return training.Batches(cell.defense.purify(images), labels, keys)
+    return training.Batches(*(torch.from_numpy(part).to(bench.device) for part in parts))
 
 
 def training_set(cell: Cell, bench: Bench) -> tuple[Pixels, NDArray[np.int64]]:
@@ -178,6 +204,8 @@ def _by_class(victim: nn.Module, test: Tensor, labels: Tensor, names: tuple[str,
 def settings(cell: Cell, plan: AuditPlan) -> dict[str, Any]:
     """Everything that decides a cell's result besides its images; part of its cache key."""
     chosen = {**cell.facts, "settings": schema.plain(cell.defense), "training": schema.plain(plan.training)}
+    if cell.defense.files:
+        chosen["files"] = [files.sha256(Path(path)) for path in cell.defense.files]
     if plan.weights:
         chosen["weights"] = files.sha256(Path(plan.weights))
     return chosen | ({"by_class": True} if plan.by_class else {})

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unlearn.audit import plots, report_tables
+from unlearn.audit import plots, report_tables, summary
 from unlearn.audit import report_measures as measures
 from unlearn.audit.report_markdown import UNLISTED
 from unlearn.audit.report_measures import Measure
@@ -13,7 +13,7 @@ from unlearn.audit.report_pictures import GAIN, Example, gallery
 from unlearn.audit.report_style import CSS, SCRIPT
 from unlearn.audit.report_tables import Cell, Table
 from unlearn.audit.report_text import HOLE, escaped, guess, percent, plain, plural, set_title, spread
-from unlearn.audit.summary import table, verdict
+from unlearn.audit.summary import verdict
 
 PAIRS = 'class="scroll pairs"'
 
@@ -21,7 +21,11 @@ PAIRS = 'class="scroll pairs"'
 def render(results: Mapping[str, Any], examples: Sequence[Example] = ()) -> str:
     """The whole page; equal results and examples give equal text."""
     title = f"Audit of {results.get('name', 'a protected data set')}"
-    body = "\n".join([_header(title, results), _verdict(results), *_sections(results, examples)])
+    return document(title, "\n".join([_header(title, results), _verdict(results), *_sections(results, examples)]))
+
+
+def document(title: str, body: str) -> str:
+    """A whole page in the reports' style around its escaped body."""
     # Even if markup slipped through the escaping, the policy lets nothing be fetched and no other script run.
     allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
@@ -52,7 +56,7 @@ def _verdict(results: Mapping[str, Any]) -> str:
 
 def _numbers(results: Mapping[str, Any]) -> str:
     """The four figures to remember, each with what qualifies it."""
-    lines = table(results)
+    lines = summary.table(results)
     first, worst = measures.primary(lines), next((line for line in lines if line.worst), None)
     boxes = [
         _number(f"trained on {set_title(name)}", first.last[name] if first else None, place, "no defense")
@@ -73,16 +77,16 @@ def _number(label: str, figure: Measure | None, place: int, where: str) -> str:
 def _sections(results: Mapping[str, Any], examples: Sequence[Example]) -> list[str]:
     missing = "".join(f"<li>{escaped(item)}</li>" for item in results.get("not_run") or [UNLISTED])
     parts = [
-        ("Accuracy with controls", [_overview(results), _table(report_tables.accuracy(results))]),
+        ("Accuracy with controls", [_overview(results), table(report_tables.accuracy(results))]),
         ("Accuracy by epoch", [_epochs(results)]),
-        ("Partial protection", [_portions(results), _table(report_tables.portions(results))]),
-        ("Protecting some classes", [_table(report_tables.classes(results))]),
-        ("Class by class", [_table(report_tables.by_class(results))]),
-        ("Image quality", [_table(report_tables.quality(results))]),
+        ("Partial protection", [_portions(results), table(report_tables.portions(results))]),
+        ("Protecting some classes", [table(report_tables.classes(results))]),
+        ("Class by class", [table(report_tables.by_class(results))]),
+        ("Image quality", [table(report_tables.quality(results))]),
         ("Before and after", [_examples(examples)]),
-        ("Crafting", [_table(report_tables.crafting(results))]),
-        ("Settings", [_table(report_tables.settings(results), PAIRS)]),
-        ("Provenance", [_table(report_tables.provenance(results), PAIRS)]),
+        ("Crafting", [table(report_tables.crafting(results))]),
+        ("Settings", [table(report_tables.settings(results), PAIRS)]),
+        ("Provenance", [table(report_tables.provenance(results), PAIRS)]),
         ("Not tested", [f"<ul>{missing}</ul>"]),
     ]
     return [f"<section><h2>{title}</h2>{''.join(body)}</section>" for title, body in parts if any(body)]
@@ -90,7 +94,7 @@ def _sections(results: Mapping[str, Any], examples: Sequence[Example]) -> list[s
 
 def _overview(results: Mapping[str, Any]) -> str:
     names = measures.set_names(results["rows"])
-    svg = plots.overview(table(results), names, results["chance"])
+    svg = plots.overview(summary.table(results), names, results["chance"])
     caption = "Marks are means over seeds, thin bars 95 % intervals; the dashed line is guessing."
     return f"{_legend(names, 'defenses')}<figure>{svg}<figcaption>{escaped(caption)}</figcaption></figure>"
 
@@ -134,7 +138,8 @@ def _examples(examples: Sequence[Example]) -> str:
     return f'<p class="note">{escaped(note)}</p>{gallery(examples)}'
 
 
-def _table(made: Table | None, frame: str = 'class="scroll"') -> str:
+def table(made: Table | None, frame: str = 'class="scroll"') -> str:
+    """A table as HTML, the row of the worst case marked."""
     if made is None:
         return ""
     head = "".join(f'<th scope="col"{_word(i, made)}>{escaped(h)}</th>' for i, h in enumerate(made.head))

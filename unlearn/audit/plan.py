@@ -3,32 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from unlearn import registry, schema
-from unlearn.defenses import Defense
+from unlearn import registry
+from unlearn.defenses._field import DefenseField, named
 from unlearn.errors import UnknownName
 from unlearn.quantities import Positive, Share
 from unlearn.settings import Training
-
-
-def _defense(spec: Any) -> Any:
-    """A defense from its name, or from a mapping with a name and settings."""
-    if isinstance(spec, Defense):
-        return spec
-    try:
-        checked, problems = schema.named(lambda name: registry.load("defenses", name), spec)
-    except UnknownName as error:
-        raise ValueError(str(error)) from None
-    if problems:
-        raise ValueError("; ".join(f"{'.'.join(path)}: {sentence}" for path, sentence in problems))
-    return checked
-
-
-def _spec(defense: Defense) -> Any:
-    name = type(defense).__module__.rpartition(".")[2]
-    settings = schema.plain(defense)
-    return {"name": name, **settings} if settings else name
 
 
 def _victim(name: Any) -> Any:
@@ -39,7 +20,6 @@ def _victim(name: Any) -> Any:
     return name
 
 
-DefenseField = Annotated[Any, BeforeValidator(_defense), PlainSerializer(_spec)]
 Victim = Annotated[str, BeforeValidator(_victim)]
 
 
@@ -65,7 +45,7 @@ class AuditPlan:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     victims: Annotated[tuple[Victim, ...], Field(min_length=1)] = ("resnet18",)
-    defenses: Annotated[tuple[DefenseField, ...], Field(min_length=1)] = (_defense("none"),)
+    defenses: Annotated[tuple[DefenseField, ...], Field(min_length=1)] = (named("none"),)
     seeds: Positive = 3
     training: Training = Training()
     sweep: Sweep = Sweep()

@@ -52,14 +52,15 @@ def write(out: Path, results: dict[str, Any], examples: Sequence[Example] = ()) 
 def _ordered(results: Mapping[str, Any]) -> dict[str, Any]:
     """The contract's keys first and in its order, all others sorted."""
     known = [key for key in ORDER if key in results]
-    return {key: _plain(results[key]) for key in [*known, *sorted(results.keys() - set(known))]}
+    return {key: plain(results[key]) for key in [*known, *sorted(results.keys() - set(known))]}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON-ready: sorted keys, lists, encodable text, and null for what is not finite."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, str):
         return encodable(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value

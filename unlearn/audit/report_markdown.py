@@ -29,12 +29,13 @@ def render(results: Mapping[str, Any]) -> str:
     for title, make in SECTIONS:
         made = make(results)
         if made:
-            parts += [f"## {title}", markdown(made.caption), _table(made), *map(markdown, made.notes)]
+            parts += [f"## {title}", markdown(made.caption), table(made), *map(markdown, made.notes)]
     missing = [f"- {markdown(item)}" for item in results.get("not_run") or [UNLISTED]]
     return "\n\n".join([*parts, "## Not tested", "\n".join(missing)]) + "\n"
 
 
-def _table(made: Table) -> str:
+def table(made: Table) -> str:
+    """A table in GitHub's Markdown."""
     rule = ["---" if i < made.words else "---:" for i in range(len(made.head))]
     rows = [[markdown(h) for h in made.head], rule, *([_cell(cell) for cell in row] for row in made.rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

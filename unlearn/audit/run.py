@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearn import files, images, randomness
+from unlearn import control, files, images
 from unlearn.audit import report, summary
 from unlearn.audit.cells import Bench, Cell, cells, run, settings
 from unlearn.audit.plan import AuditPlan
@@ -19,6 +19,7 @@ from unlearn.environment import device_name, versions
 from unlearn.errors import DataError, Interrupted
 from unlearn.images import Pixels
 from unlearn.progress import Progress, Silent
+from unlearn.promise import Promise
 from unlearn.quantities import whole_levels
 from unlearn.signals import StopRequest
 
@@ -103,22 +104,14 @@ def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:
 
 def random_noise(subject: Subject) -> Pixels:
     """The control: uniform whole levels within the budget on the samples that are protected."""
-    clean, limit = subject.clean, whole_levels(subject.epsilon)
-    out = np.empty_like(clean.images)
-    changed = next(iter(subject.protected.values()))
-    for start in range(0, len(clean), 2048):
-        part = slice(start, start + 2048)
-        keys = torch.from_numpy(clean.keys[part])
-        draws = randomness.uniform(0, "random-control", 0, keys, clean.images.shape[1:]).numpy()
-        noise = np.floor(draws * (2 * limit + 1)).astype(np.int16) - limit
-        touched = (changed[part] != clean.images[part]).any(axis=(1, 2, 3), keepdims=True)
-        out[part] = (clean.images[part] + noise * touched).clip(0, 255)
-    return out
+    clean, changed = subject.clean, next(iter(subject.protected.values()))
+    return control.uniform(clean.images, changed, clean.keys, Promise(whole_levels(subject.epsilon)))
 
 
 def _path(out: Path, cell: Cell, bench: Bench, digests: Mapping[str, str]) -> Path:
     """A cell's file, named by everything that decides its result."""
     used = [digests["clean"], digests.get(cell.train_on, digests["protected"]), bench.test.fingerprint]
+    used += [digests["protected"]] if cell.defense.presumes else []  # pairs that leaked, for the controls too
     about = {**settings(cell, bench.plan), "images": used, "precision": str(bench.precision), **versions()}
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     return out / CELLS / f"{digest[:24]}.json"

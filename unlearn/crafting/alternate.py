@@ -6,7 +6,7 @@ Huang et al., ICLR 2021, Algorithm 1. Deviations from the released code: images 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from functools import partial
 from typing import Literal
 
 import torch
@@ -20,10 +20,28 @@ from unlearn.crafting.folding import folded
 from unlearn.crafting.problem import Problem
 from unlearn.crafting.schedule import Cursor, Schedule
 from unlearn.crafting.views import Views
-from unlearn.errors import Interrupted
 from unlearn.perturbation import Additive
 from unlearn.pgd import PGD
+from unlearn.settings import Training
 from unlearn.stretched import Stretched
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One task of a noise step: what the surrogate sees (B, C, H, W), the noise, labels (B,) and random numbers."""
+
+    images: Tensor
+    noise: Tensor
+    labels: Tensor
+    draws: randomness.Draws
+
+
+NoiseLoss = Callable[[nn.Module, Seen], Tensor]
+
+
+def summed(surrogate: nn.Module, seen: Seen) -> Tensor:
+    """Cross-entropy as a sum, so that a sample's gradient does not depend on the size of its batch."""
+    return F.cross_entropy(surrogate(seen.images), seen.labels, reduction="sum")
 
 
 @dataclass(frozen=True)
@@ -31,12 +49,24 @@ class Objective:
     """What the two halves minimize or maximize.
 
     descent: +1 moves the noise down the loss (min-min), -1 up (min-max).
-    goal: whether the surrogate's error on noisy images is to fall to the stop error, or to rise to it.
+    goal: whether the surrogate's error on noisy images is to fall to the stop error, or to rise to it; None where the
+        surrogate does not classify or the paper fixes the number of rounds, which then alone ends the loop.
+    frozen: what the surrogate is turned into for the noise steps of a round.
+    compares: whether the noise loss compares samples of a batch, which is then not split into tasks.
+    before: what takes this one's place until more than half of the moved samples were predicted right once.
     """
 
     descent: float
-    goal: Literal["fall", "rise"]
+    goal: Literal["fall", "rise"] | None
     surrogate_loss: training.Loss = training.cross_entropy
+    noise_loss: NoiseLoss = summed
+    frozen: Callable[[nn.Module], nn.Module] = folded
+    compares: bool = False
+    before: "Objective | None" = None
+
+    def at(self, errors: Sequence[float]) -> "Objective":
+        """The objective after rounds that ended with these errors."""
+        return self if self.before is None or min(errors, default=1.0) < 0.5 else self.before
 
 
 MIN_MIN = Objective(descent=1.0, goal="fall")
@@ -77,28 +107,21 @@ def alternate(
     """
     with problem.workers.pinned():
         bench = _bench(problem, pgd, schedule, objective, views)
-        cursor = _resume(bench)
+        cursor = passes.resume(problem, bench.noise, bench.network, bench.optim)
         if cursor is None:
             _start(bench, prepare)
             cursor = Cursor()
         while (reason := cursor.stopped(schedule, objective.goal)) is None:
             cursor = _round(bench, cursor)
-        problem.progress.log("stopped", reason=reason, rounds=cursor.round, error=cursor.errors[-1])
+        error = {"error": cursor.errors[-1]} if objective.goal else {}
+        problem.progress.log("stopped", reason=reason, rounds=cursor.round, **error)
         return problem.perturbation(bench.noise)
 
 
 def _bench(problem: Problem, pgd: PGD, schedule: Schedule, objective: Objective, views: Views) -> Bench:
     network = problem.network()
     optim = training.optimizer(network, problem.surrogate.sgd)
-    return Bench(problem, pgd, schedule, objective, views, _empty_noise(problem, pgd), network, optim)
-
-
-def _empty_noise(problem: Problem, pgd: PGD) -> noises.Noise:
-    shape = problem.domain.shape(tuple(problem.data.images.shape[1:]))
-    if problem.shared:
-        zeros = torch.zeros(problem.rows, *shape, device=problem.workers.device)
-        return noises.Shared(zeros, problem.epsilon)
-    return noises.grid(problem.rows, shape, problem.epsilon, pgd.step_size, problem.storage())
+    return Bench(problem, pgd, schedule, objective, views, problem.noise(pgd.step_size), network, optim)
 
 
 def _start(bench: Bench, prepare: Callable[[nn.Module], None]) -> None:
@@ -109,27 +132,29 @@ def _start(bench: Bench, prepare: Callable[[nn.Module], None]) -> None:
 
 def _round(bench: Bench, cursor: Cursor) -> Cursor:
     """One round from wherever the cursor stands in it."""
-    problem, schedule = bench.problem, bench.schedule
-    number = cursor.round + 1
+    bench = replace(bench, objective=bench.objective.at(cursor.errors))
+    problem, schedule, number = bench.problem, bench.schedule, cursor.round + 1
+    steps = schedule.surrogate_steps(len(problem.data))
     if schedule.restart and cursor.trained == 0 and cursor.round and cursor.round % schedule.restart == 0:
         _restart(bench, cursor.round // schedule.restart)
-    with problem.progress.task(f"round {number}: surrogate", schedule.train_steps) as advance:
-        for step in range(cursor.trained, schedule.train_steps):
-            _learn(bench, cursor.round * schedule.train_steps + step)
+    with problem.progress.task(f"round {number}: surrogate", steps) as advance:
+        for step in range(cursor.trained, steps):
+            _learn(bench, cursor.round * steps + step)
             cursor = replace(cursor, trained=step + 1)
             advance(1)
             _pause(bench, cursor)
     problem.workers.agree(bench.network)
-    frozen = folded(bench.network)
-    batches = passes.batches(problem, schedule, cursor.round)
+    frozen = bench.objective.frozen(bench.network)
+    batches = passes.batches(problem, schedule, cursor.round, bench.objective.compares)
     with problem.progress.task(f"round {number}: noise", len(batches)) as advance:
         for done, chunk in passes.chunks(problem, batches, cursor.moved):
-            _move(bench, frozen, chunk, cursor.round)
+            passes.move(problem, bench.noise, chunk, partial(_stepped, bench, frozen, cursor.round))
             advance(done - cursor.moved)
             cursor = replace(cursor, moved=done)
             _pause(bench, cursor)
-    error = _error(bench, frozen, [task for batch in batches for task in batch])
-    problem.progress.log("round", round=number, error=error)
+    tasks = [task for batch in batches for task in batch]
+    error = _error(bench, frozen, tasks) if bench.objective.goal else 1.0
+    problem.progress.log("round", round=number, **({"error": error} if bench.objective.goal else {}))
     return Cursor(round=number, errors=(*cursor.errors, error))
 
 
@@ -146,15 +171,22 @@ def _learn(bench: Bench, step: int) -> None:
     draws = randomness.Draws(problem.seed, step, data.keys[index])
     images = channel.look(bench.views, _noisy(bench, index), draws)
     bench.network.train()
+    if bench.schedule.rate == "cosine":
+        bench.optim.param_groups[0]["lr"] = _cosine(bench, step)
     with training.autocast(problem.workers.device, problem.precision):
         loss = bench.objective.surrogate_loss(bench.network, images, data.labels[index], draws)
     training.update(bench.network, bench.optim, loss, problem.surrogate.sgd.clip)
 
 
+def _cosine(bench: Bench, step: int) -> float:
+    total = bench.schedule.max_rounds * bench.schedule.surrogate_steps(len(bench.problem.data))
+    return training.learning_rate(Training(sgd=bench.problem.surrogate.sgd, schedule="cosine"), step, total)
+
+
 def _training_batch(bench: Bench, step: int) -> Tensor:
-    keys, size = bench.problem.batches.keys, bench.schedule.batch_size
-    epoch, number = divmod(step, max(1, len(keys) // size))
-    return randomness.permutation(bench.problem.seed, "surrogate", epoch, keys).split(size)[number]
+    keys, schedule = bench.problem.batches.keys, bench.schedule
+    epoch, number = divmod(step, schedule.batches(len(keys)))
+    return randomness.permutation(bench.problem.seed, "surrogate", epoch, keys).split(schedule.batch_size)[number]
 
 
 def _noisy(bench: Bench, index: Tensor) -> Tensor:
@@ -162,23 +194,7 @@ def _noisy(bench: Bench, index: Tensor) -> Tensor:
     return bench.problem.domain.noisy(images, bench.noise.delta(bench.problem.row_on_device[index])).clamp(0.0, 1.0)
 
 
-def _move(bench: Bench, frozen: nn.Module, chunk: Sequence[Tensor], round_: int) -> None:
-    """Deal the tasks to the processes, exchange the moved noise and store it."""
-    workers, index = bench.problem.workers, torch.cat(list(chunk))
-    moved = torch.empty(
-        (len(index), *bench.noise.values.shape[1:]), dtype=bench.noise.values.dtype, device=workers.device
-    )
-    ends = [0, *accumulate(len(task) for task in chunk)]
-    shares = workers.deal(len(chunk))
-    mine = shares[workers.rank]
-    if mine:
-        parts = workers.map(lambda task: _stepped(bench, frozen, task, round_), chunk[mine.start : mine.stop])
-        moved[ends[mine.start] : ends[mine.stop]] = torch.cat(parts)
-    workers.share(moved, [range(ends[share.start], ends[share.stop]) for share in shares])
-    bench.noise.store(bench.problem.row_on_device[index], moved)
-
-
-def _stepped(bench: Bench, frozen: nn.Module, index: Tensor, round_: int) -> Tensor:
+def _stepped(bench: Bench, frozen: nn.Module, round_: int, index: Tensor) -> Tensor:
     """PGD on samples at positions `index` (B,): the moved noise, encoded, shape (B, ...) as the domain has it."""
     problem, domain, keys = bench.problem, bench.problem.domain, bench.problem.batches.keys[index]
     images = training.to_float(problem.batches.images[index])
@@ -190,8 +206,7 @@ def _stepped(bench: Bench, frozen: nn.Module, index: Tensor, round_: int) -> Ten
         draws = randomness.Draws(problem.seed, -1 - round_ * bench.pgd.steps - step, keys)
         seen = channel.look(bench.views, domain.noisy(images, held), draws)
         with training.autocast(problem.workers.device, problem.precision):
-            # A sum, so that a sample's gradient does not depend on the size of its batch.
-            loss = F.cross_entropy(frozen(seen), labels, reduction="sum")
+            loss = bench.objective.noise_loss(frozen, Seen(seen, held, labels, draws))
         (gradient,) = torch.autograd.grad(loss, held)
         size = bench.objective.descent * bench.pgd.step_size
         held = domain.project(held.detach() - size * gradient.sign(), images, problem.epsilon)
@@ -213,20 +228,5 @@ def _error(bench: Bench, frozen: nn.Module, tasks: Sequence[Tensor]) -> float:
 
 
 def _pause(bench: Bench, cursor: Cursor) -> None:
-    """Between two pieces of work: checkpoint when it is time, and leave when a stop was requested."""
-    problem, stop = bench.problem, bench.problem.workers.stop_requested()
-    if problem.workers.main and problem.checkpoints and (stop or problem.checkpoints.due()):
-        problem.checkpoints.save(cursor, bench.noise.values, bench.network, bench.optim)
-    if stop:
-        kept = " with a checkpoint; the same command goes on from it" if problem.checkpoints else ""
-        raise Interrupted(f"stopped in round {cursor.round + 1}{kept}")
-
-
-def _resume(bench: Bench) -> Cursor | None:
-    """The newest checkpoint, loaded by every process by itself."""
-    if bench.problem.checkpoints is None:
-        return None
-    cursor = bench.problem.checkpoints.load(bench.noise.values, bench.network, bench.optim)
-    if cursor:
-        bench.problem.progress.log("resumed", round=cursor.round + 1, trained=cursor.trained, moved=cursor.moved)
-    return cursor
+    place = f"in round {cursor.round + 1}"
+    passes.pause(bench.problem, cursor, bench.noise, bench.network, bench.optim, place)

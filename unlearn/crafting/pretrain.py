@@ -1,5 +1,7 @@
 """A surrogate trained on the clean images before any noise moves."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from unlearn import training
@@ -8,16 +10,27 @@ from unlearn.errors import Interrupted
 from unlearn.settings import Training
 
 
-def train_surrogate(problem: Problem, network: nn.Module, settings: Training) -> None:
+def train_surrogate(
+    problem: Problem,
+    network: nn.Module,
+    settings: Training,
+    after_epoch: Callable[[int], None] = lambda epoch: None,
+    augment: training.Augment = lambda images, labels, draws: (images, labels),
+) -> None:
     """Train `network` in place on the problem's clean images, in every process alike.
+
+    Args:
+        after_epoch: is told each finished epoch's number.
+        augment: another task for the network: what becomes of a batch's images and labels.
 
     Raises:
         Interrupted: after a stop request; this phase is done again from its start.
     """
     with problem.progress.task("surrogate on clean images", settings.epochs) as advance:
 
-        def after_epoch(epoch: int) -> None:
+        def finished(epoch: int) -> None:
             advance(1)
+            after_epoch(epoch)
             if problem.workers.stop_requested():
                 raise Interrupted(f"stopped in epoch {epoch + 1} of the surrogate; nothing to resume yet")
 
@@ -26,6 +39,7 @@ def train_surrogate(problem: Problem, network: nn.Module, settings: Training) ->
             problem.batches,
             settings,
             problem.seed,
-            after_epoch=after_epoch,
+            augment=augment,
+            after_epoch=finished,
             precision=problem.precision,
         )

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from unlearn import training
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import Domain, EveryPixel
-from unlearn.crafting.noise import MAPPED_FROM_BYTES, Noise, Storage, in_file, in_memory
+from unlearn.crafting.noise import MAPPED_FROM_BYTES, Noise, Shared, Storage, grid, in_file, in_memory
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.workers import Workers, alone
 from unlearn.datasets import ImageDataset
 from unlearn.perturbation import Additive
 from unlearn.progress import Progress, Silent
 from unlearn.stretched import Stretched
+
+# Canvases (B, 3, S, S) in [0, 1] to unit features (B, D), differentiable, on the problem's device.
+Embedder = Callable[[Tensor], Tensor]
 
 
 def sample_wise(labels: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -45,6 +48,8 @@ class Problem:
     row: int32 (N,), each sample's row of noise or -1, see ROWS.
     epsilon: L-infinity budget in [0, 1].
     domain: where the noise lives, on every pixel or on a coarse grid.
+    embedders: recognisers of faces, for methods that move features of canvases, see faces/geometry.py.
+    outputs: of the surrogate; None gives it one for every class.
     """
 
     data: ImageDataset
@@ -58,6 +63,8 @@ class Problem:
     checkpoints: Checkpoints | None = None
     scratch: Path | None = None
     domain: Domain = EveryPixel()
+    embedders: tuple[Embedder, ...] = ()
+    outputs: int | None = None
 
     @cached_property
     def rows(self) -> int:
@@ -91,7 +98,8 @@ class Problem:
     def network(self, restarts: int = 0) -> nn.Module:
         """A fresh surrogate with weights of this problem's seed and of how often it was restarted, on the device."""
         shape, seed = self.data.images.shape[1:], (self.seed + restarts) % 2**63
-        return training.build(self.surrogate.network, self.data.classes, shape, seed).to(self.workers.device)
+        outputs = self.outputs or self.data.classes
+        return training.build(self.surrogate.network, outputs, shape, seed).to(self.workers.device)
 
     def storage(self) -> Storage:
         """Where noise is kept: on the device, or in a mapped file when it is large."""
@@ -99,6 +107,13 @@ class Problem:
         if large and self.scratch is not None:
             return in_file(self.scratch / f"noise-{self.workers.rank}.npy")
         return in_memory(self.workers.device)
+
+    def noise(self, step_size: float) -> Noise:
+        """Zero noise for all rows: shared rows as numbers, private ones on the grid that steps of this size reach."""
+        shape = self.domain.shape(tuple(self.data.images.shape[1:]))
+        if self.shared:
+            return Shared(torch.zeros(self.rows, *shape, device=self.workers.device), self.epsilon)
+        return grid(self.rows, shape, self.epsilon, step_size, self.storage())
 
     def perturbation(self, noise: Noise) -> Additive | Stretched:
         """The finished perturbation from the noise of all rows."""

@@ -22,6 +22,9 @@ class Schedule:
     images learns them by heart, and noise that it no longer needs stops moving; what protects is noise that a
     network learns first. The published loop never restarts.
 
+    `train_epochs` replaces `train_steps` by so many passes over the data; a pass leaves out what does not fill a last
+    batch, other samples every time. `rate` lets the surrogate's learning rate fall to zero over `max_rounds` rounds.
+
     Batch sizes are part of the result: they are never derived from the number of processes or free memory.
     """
 
@@ -36,6 +39,16 @@ class Schedule:
     max_rounds: Positive = 50
     patience: Positive = 15
     restart: Positive | None = None
+    train_epochs: Positive | None = None
+    rate: Literal["constant", "cosine"] = "constant"
+
+    def surrogate_steps(self, samples: int) -> int:
+        """Steps of the surrogate in a round over so many samples."""
+        return self.train_epochs * self.batches(samples) if self.train_epochs else self.train_steps
+
+    def batches(self, samples: int) -> int:
+        """Batches in a pass of the surrogate."""
+        return max(1, samples // self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,12 @@ class Cursor:
     moved: int = 0
     errors: tuple[float, ...] = ()
 
-    def stopped(self, schedule: Schedule, goal: Literal["fall", "rise"]) -> str | None:
+    def stopped(self, schedule: Schedule, goal: Literal["fall", "rise"] | None) -> str | None:
         """Why the loop is over, or None: `error` reached, `plateau`, or `max_rounds`."""
         if self.round < schedule.min_rounds:
             return None
+        if goal is None:
+            return "max_rounds" if self.round >= schedule.max_rounds else None
         sign = 1 if goal == "fall" else -1
         scores = [sign * error for error in self.errors]
         if scores[-1] <= sign * schedule.stop_error:

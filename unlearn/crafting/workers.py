@@ -55,12 +55,13 @@ class Workers:
             return list(pool.map(work, items))
 
     def share(self, results: Tensor, spans: Sequence[range]) -> None:
-        """Complete `results` in place: rank r has filled rows spans[r], all receive them."""
+        """Complete `results`, contiguous and of any type, in place: rank r has filled rows spans[r], all get them."""
         if self.world == 1:
             return
         for rank, span in enumerate(spans):
             if len(span):
-                dist.broadcast(results[span.start : span.stop], src=rank)
+                # As bytes: gloo knows no int16.
+                dist.broadcast(results[span.start : span.stop].view(torch.uint8), src=rank)
 
     def total(self, value: int) -> int:
         """Sum of an integer over all processes."""

@@ -25,19 +25,14 @@ class Mixup(Defense):
 
     def loss(self, victim: nn.Module, images: Tensor, labels: Tensor, draws: Draws) -> Tensor:
         """Cross-entropy on mixed images against mixed labels, written as two cross-entropies."""
-        import torch.nn.functional as F  # torch stays out of recipe checks
+        from unlearn.defenses import _mixing  # torch stays out of recipe checks
 
         share, partner = self._shares(draws).to(images.dtype), draws.permutation("mixup-partner")
         mixed = images.lerp(images[partner], (1 - share)[:, None, None, None])
-        logits = victim(mixed)
-        own, other = (F.cross_entropy(logits, target, reduction="none") for target in (labels, labels[partner]))
-        return (share * own + (1 - share) * other).mean()
+        return _mixing.cross_entropy(victim(mixed), labels, labels[partner], share)
 
     def _shares(self, draws: Draws) -> Tensor:
-        """Beta(alpha, alpha) draws, shape (B,), from uniform ones by the inverse distribution function."""
-        import torch
-        from scipy.special import betaincinv
+        """Shape (B,)."""
+        from unlearn.defenses import _mixing
 
-        uniform = draws.uniform("mixup").double().cpu().numpy()
-        shares = betaincinv(self.alpha, self.alpha, uniform)
-        return torch.from_numpy(shares).to(draws.keys.device, torch.float32)
+        return _mixing.shares(draws, "mixup", self.alpha)

@@ -108,7 +108,8 @@ def run(archive: Archive, survey: Survey, manifest: Manifest, display: Display, 
 
 
 def _key_ids(archive: Archive) -> list[str]:
-    return sorted({key_id for _, key_id in archive.keys.values()})
+    held = [*archive.keys.values(), *(each for several in archive.face_keys.values() for each in several)]
+    return sorted({key_id for _, key_id in held} | ({archive.cloak.id} if archive.cloak else set()))
 
 
 def _work(feeder: Feeder, archive: Archive, ledger: Ledger, stop: StopRequest) -> str:

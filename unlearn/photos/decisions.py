@@ -4,7 +4,8 @@ import hashlib
 import os
 import stat
 
-from unlearn.photos import originals
+from unlearn.photos import carrying, originals
+from unlearn.photos.face_noise import ALL_SMALL, NO_FACE, NO_KEY
 from unlearn.photos.picture import LeftOut
 from unlearn.photos.protecting import AS_IT_IS, FILTERED, NOTHING_LEFT, OURS
 from unlearn.photos.rows import Row
@@ -43,8 +44,11 @@ def _as_wished(item: Item, row: Row, archive: Archive) -> bool:
         return row.reason in wished[archive.sidecars]
     if item.task == "other":
         return row.status == ("copied" if archive.others == "copy" else "left-out")
+    mark = carrying.mark(item.subject, item.named, archive)
     if row.status == "protected":
-        return row.key_id == archive.keys.get(item.subject, ("", ""))[1]
+        return row.key_id == mark
+    if row.reason in (NO_FACE, NO_KEY, ALL_SMALL):
+        return row.key_id == mark and (row.status == "copied") == (archive.faceless == "copy")
     return (row.status == "copied") == (archive.unprotected == "copy") or row.reason == OURS
 
 

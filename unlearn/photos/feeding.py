@@ -3,14 +3,14 @@
 from collections import Counter, deque
 from collections.abc import Iterator
 
-from unlearn.photos import decisions
+from unlearn.photos import carrying, decisions
 from unlearn.photos.jobs import Job
 from unlearn.photos.ledger import Ledger
 from unlearn.photos.rows import Row, Status
 from unlearn.photos.settings import Archive
 from unlearn.photos.survey import Item
 
-_Likeness = tuple[int, str]
+_Likeness = tuple[int, str, str]
 
 
 class Feeder:
@@ -20,7 +20,7 @@ class Feeder:
         self.archive, self.ledger, self.outs = archive, ledger, outs
         self.photos = iter([item for item in items if item.task != "sidecar"])
         self.sidecars = iter([item for item in items if item.task == "sidecar"])
-        likeness = Counter(_likeness(item) for item in items if item.task == "protect")
+        likeness = Counter(self._likeness(item) for item in items if item.task == "protect")
         self.several = {like for like, count in likeness.items() if count > 1}
         self.leaders: dict[_Likeness, Row | None] = {}
         self.waiting: dict[bytes, list[Item]] = {}
@@ -56,14 +56,14 @@ class Feeder:
         """Note what became of a job, and let its equals go."""
         item = self.flying.pop(row.path)
         self.ledger.record(item, row)
-        if _likeness(item) in self.several:
-            self.leaders.setdefault(_likeness(item), row if row.status == "protected" else None)
+        if self._likeness(item) in self.several:
+            self.leaders.setdefault(self._likeness(item), row if row.status == "protected" else None)
         self.free.extend(self.waiting.pop(row.path, []))
 
     def _job(self, item: Item) -> Job | None:
         out = self.outs.get(item.path, item.path)
         row = self.ledger.row(item, out)
-        like = _likeness(item)
+        like = self._likeness(item)
         if row:
             if like in self.several and row.status == "protected":
                 self.leaders.setdefault(like, row)
@@ -77,7 +77,12 @@ class Feeder:
             return Job(item.path, out, "copy", format=item.format, reason=item.reason)
         if self._waits(item, like) or not self._within_limit():
             return None
-        return Job(item.path, out, "protect", item.subject, item.format, twin=self.leaders.get(like))
+        named = item.named if self.archive.finder else ()
+        return Job(item.path, out, "protect", item.subject, item.format, twin=self.leaders.get(like), named=named)
+
+    def _likeness(self, item: Item) -> _Likeness:
+        """Equal files have it in common; others may too."""
+        return item.size, item.subject, carrying.mark(item.subject, item.named, self.archive) if item.named else ""
 
     def _ended(self, item: Item) -> tuple[Row, bool] | None:
         """The row of a file that needs no worker, and whether it is to be kept."""
@@ -93,7 +98,7 @@ class Feeder:
         """Hold a file back while one that may be its equal is in hand."""
         if like not in self.several or like in self.leaders:
             return False
-        leader = next((path for path, other in self.flying.items() if _likeness(other) == like), None)
+        leader = next((path for path, other in self.flying.items() if self._likeness(other) == like), None)
         if leader is None:
             return False
         self.waiting.setdefault(leader, []).append(item)
@@ -121,11 +126,6 @@ class Feeder:
             self.ledger.record(item, _said(item, "left-out", reason))
             return None
         return Job(item.path, out, "sidecar", format=item.format)
-
-
-def _likeness(item: Item) -> _Likeness:
-    """Equal files have it in common; others may too."""
-    return item.size, item.subject
 
 
 def _said(item: Item, status: Status, reason: str) -> Row:

@@ -1,29 +1,71 @@
 """What a worker process is told: the settings of the run once, and one job a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearn.faces.face import Face
+from unlearn.photos.persons import Named
 from unlearn.photos.rows import Row
 from unlearn.photos.writing import Writing
 
 Action = Literal["protect", "sidecar", "copy", "verify"]
 Verified = Literal["none", "sample", "all"]
 Choice = Literal["skip", "copy"]
+Faceless = Literal["protect", "copy", "skip"]
+Held = tuple[str, str]  # key file, key id
+
+
+class Finder(Protocol):
+    """Finds faces; picklable, because every worker process gets one. about: what decides its results."""
+
+    @property
+    def about(self) -> str: ...
+
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+        """Faces of an upright photo (H, W, 1 or 3), the largest first."""
+        ...
+
+
+class Cloak(Protocol):
+    """Makes noise for the faces of one photo; picklable. id: of its recipe and secret. epsilon: budget in [0, 1]."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def epsilon(self) -> float: ...
+
+    def __call__(self, image: NDArray[np.uint8], faces: Sequence[Face], pixels: bytes) -> NDArray[np.int16]:
+        """Noise (F, 3, S, S) on the faces' canvases, in 1/FINE of a level; the same for the same pixel hash.
+
+        Args:
+            image: the upright photo (H, W, 1 or 3).
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Setup:
     """The same for all jobs of a run.
 
-    photos, out: the two folders, as bytes. keys: subject -> (key file, key id). unprotected: what happens to photos
-    that can't be protected. verify: which written photos are decoded again and measured.
+    photos, out: the two folders, as bytes. keys: subject -> key of whole photos. face_keys: person -> keys of faces.
+    finder: of faces, None where no noise belongs to them. cloak: makes noise for every photo's faces, besides the keys.
+    faceless: what happens to photos in which no face gets noise. unprotected: what happens to photos that can't be
+    protected. verify: which written photos are decoded again and measured.
     address_space: bytes a worker may use in all, for untrusted files; None for no limit.
     """
 
     photos: bytes
     out: bytes
-    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    keys: dict[str, Held] = field(default_factory=dict)
+    face_keys: dict[str, tuple[Held, ...]] = field(default_factory=dict)
+    finder: Finder | None = None
+    cloak: Cloak | None = None
+    faceless: Faceless = "protect"
     writing: Writing = Writing()
     verify: Verified = "all"
     unprotected: Choice = "skip"
@@ -35,8 +77,9 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file. twin: the row of a protected file that may be its equal; if it is, its output is used again.
+    """One file. named: faces of which the labels say whose they are, where that matters.
 
+    twin: the row of a protected file that may be its equal; if it is, its output is used again.
     For `verify` it is the row that the file is held against.
     """
 
@@ -47,6 +90,7 @@ class Job:
     format: str = ""
     reason: str = ""
     twin: Row | None = None
+    named: tuple[Named, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

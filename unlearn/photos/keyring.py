@@ -1,36 +1,74 @@
 """Which key protects which subject: keys that the user names, and keys kept in OUT/keys by earlier runs."""
 
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unlearn import files
 from unlearn.errors import UnlearnError
 from unlearn.photos import keys, subjects
+from unlearn.photos.jobs import Held
 from unlearn.photos.keys import Key
 from unlearn.photos.subjects import EVERYONE
 
 SUFFIX = ".safetensors"
-Known = dict[str, tuple[str, str]]  # subject -> (key file, key id)
+FACE = ".face"
+PROTECTS = {
+    "training": "against training on the photos; not against programs that know the face already",
+    "matching": "against matching by programs that know faces already; not against training on the photos",
+}
+LIES = {"photo": "stretched over the whole photo", "face": "laid over every face, however it is turned"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """Keys that there are: by subject for whole photos; for faces by person and by what they protect against."""
+
+    photo: dict[str, Held] = field(default_factory=dict)
+    face: dict[str, dict[str, Held]] = field(default_factory=dict)
+
+    @property
+    def threats(self) -> frozenset[str]:
+        """What the keys protect against."""
+        return frozenset({"training"} if self.photo else ()) | {
+            threat for each in self.face.values() for threat in each
+        }
+
+    @property
+    def face_keys(self) -> dict[str, tuple[Held, ...]]:
+        """All keys of a person's face."""
+        return {name: tuple(each.values()) for name, each in self.face.items()}
+
+    def joined(self, other: "Known") -> "Known":
+        """Both; the other's keys take the place of those for the same purpose."""
+        names = dict.fromkeys([*self.face, *other.face])
+        return Known(
+            self.photo | other.photo, {name: self.face.get(name, {}) | other.face.get(name, {}) for name in names}
+        )
+
+    def only(self, photo: bool, face: str | None) -> "Known":
+        """The keys for whole photos, if they are wanted, and those for faces against one threat."""
+        mine = {name: {face: each[face]} for name, each in self.face.items() if face in each} if face else {}
+        return Known(self.photo if photo else {}, mine)
 
 
 def given(paths: tuple[Path, ...], photos: dict[str, int]) -> Known:
-    """Keys that the user named, for subjects with so many photos each.
+    """Keys that the user named, for subjects with so many photos each; several of one subject work together.
 
-    Photos of subjects without a key get the key of `everyone`, if it is among them. (A single key is for all photos,
-    whoever is on them: the caller has not asked for labels then.)
+    Photos of subjects without a key get those of `everyone`, if they are among them. (Keys of a single subject are for
+    all photos, whoever is on them: the caller has not asked for labels then.)
 
     Raises:
-        KeyFileError: a file that cannot be used. UnlearnError: two keys of a subject, or subjects without any.
+        KeyFileError: a file that cannot be used. UnlearnError: two keys of a subject for one purpose, or subjects
+            without any.
     """
-    known: Known = {}
-    for path in paths:
-        key = keys.load(path)
-        if key.subject in known:
-            raise UnlearnError(f"{path}: a second key of {key.subject}; give one key a subject")
-        known[key.subject] = (str(path.resolve()), key.id)
-    without = {name: count for name, count in photos.items() if name not in known}
-    if without and EVERYONE in known:
-        return known | dict.fromkeys(without, known[EVERYONE])
+    known = _gathered((path, keys.load(path)) for path in paths)
+    without = {name: count for name, count in photos.items() if name not in known.photo and name not in known.face}
+    if without and (EVERYONE in known.photo or EVERYONE in known.face):
+        photo = dict.fromkeys(without, known.photo[EVERYONE]) if EVERYONE in known.photo else {}
+        face = dict.fromkeys(without, known.face[EVERYONE]) if EVERYONE in known.face else {}
+        return known.joined(Known(photo, face))
     if without:
         names = ", ".join(f"{name} ({count})" for name, count in list(without.items())[:6])
         raise UnlearnError(
@@ -40,41 +78,74 @@ def given(paths: tuple[Path, ...], photos: dict[str, int]) -> Known:
     return known
 
 
+def subject_of(paths: tuple[Path, ...]) -> str | None:
+    """The subject of all these keys, if it is one.
+
+    Raises:
+        KeyFileError: a file that cannot be used.
+    """
+    found = {keys.load(path).subject for path in paths}
+    return found.pop() if len(found) == 1 else None
+
+
+def _gathered(loaded: Iterable[tuple[Path, Key]]) -> Known:
+    known = Known()
+    for path, key in loaded:
+        theirs = known.face.setdefault(key.subject, {}) if key.frame == "face" else known.photo
+        purpose = key.threat if key.frame == "face" else key.subject
+        if purpose in theirs:
+            where = "faces" if key.frame == "face" else "whole photos"
+            raise UnlearnError(
+                f"{path}: a second key of {key.subject} for {where} against {key.threat}; give one of them"
+            )
+        theirs[purpose] = (str(path.resolve()), key.id)
+    return known
+
+
 def kept(folder: Path, intensity: str) -> Known:
     """Keys of earlier runs into the same OUT.
 
     Raises:
         KeyFileError: a file that cannot be used. UnlearnError: a key of another intensity.
     """
-    known: Known = {}
-    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
-        key = keys.load(path)
+    found = [(path, keys.load(path)) for path in sorted(folder.glob(f"*{SUFFIX}"))] if folder.is_dir() else []
+    for path, key in found:
         if key.strength != intensity:
             raise UnlearnError(
                 f"{path}: is of intensity {key.strength}, not {intensity}; "
                 "name another OUT, or give it with --key to use it as it is"
             )
-        known[key.subject] = (str(path.resolve()), key.id)
-    return known
+    return _gathered(found)
 
 
-def keep(folder: Path, made: dict[str, Key]) -> Known:
+def keep(folder: Path, made: Mapping[str, Key]) -> Known:
     """Save keys into OUT/keys, which only the owner may enter.
 
     Raises:
         OutputError: the folder cannot be written.
     """
+    own(folder)
+    places = {name: place(folder, key) for name, key in made.items()}
+    for name, key in made.items():
+        keys.save(places[name], key)
+    return _gathered((places[name], key) for name, key in made.items())
+
+
+def own(folder: Path) -> None:
+    """Make a folder for secrets.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     with files.output_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
         os.chmod(folder, 0o700)
-    for name, key in made.items():
-        keys.save(place(folder, name), key)
-    return {name: (str(place(folder, name).resolve()), key.id) for name, key in made.items()}
 
 
-def place(folder: Path, subject: str) -> Path:
-    """The file of a subject's key."""
-    return folder / f"{subjects.file_name(subject)}{SUFFIX}"
+def place(folder: Path, key: Key) -> Path:
+    """The file of a subject's key: alice.safetensors, alice.face.safetensors."""
+    face = "" if key.frame == "photo" else FACE if key.threat == "matching" else f"{FACE}-{key.threat}"
+    return folder / f"{subjects.file_name(key.subject)}{face}{SUFFIX}"
 
 
 def listing(folder: Path) -> list[tuple[Path, Key | str]]:
@@ -88,6 +159,11 @@ def listing(folder: Path) -> list[tuple[Path, Key | str]]:
     return found
 
 
+def line(key: Key) -> str:
+    """A key in one line."""
+    return f"{key.subject}  {key.strength}  {key.id}  {key.frame}, against {key.threat}"
+
+
 def described(path: Path, key: Key) -> list[str]:
     """What a key is, without what is secret about it."""
     variants, channels, side, _ = key.delta.shape
@@ -97,8 +173,8 @@ def described(path: Path, key: Key) -> list[str]:
         f"  subject    {key.subject}",
         f"  id         {key.id}",
         f"  intensity  {key.strength}: at most {key.epsilon * 255:.3g} of 255 levels before the file is encoded",
-        f"  protects   against {key.threat} on the photos; not against programs that know the face already",
-        f"  noise      {variants} variants of {channel}, {side}x{side}, stretched over the photo",
+        f"  protects   {PROTECTS.get(key.threat, f'against {key.threat}')}",
+        f"  noise      {variants} variants of {channel}, {side}x{side}, {LIES[key.frame]}",
         f"  made       {key.made or 'unknown'} by recipe {key.recipe_hash[:12] or 'unknown'}",
     ]
 
@@ -112,6 +188,7 @@ def facts(path: Path, key: Key) -> dict[str, object]:
         "intensity": key.strength,
         "epsilon": key.epsilon,
         "threat": key.threat,
+        "frame": key.frame,
         "shape": list(key.delta.shape),
         "made": key.made,
         "recipe_hash": key.recipe_hash,

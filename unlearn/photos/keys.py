@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xxhash
@@ -24,6 +24,7 @@ from unlearn.quantities import FINE, LEVELS
 
 SCHEMA = 1
 LARGEST_SIDE = 1024
+Frame = Literal["photo", "face"]
 
 
 class KeyFileError(UnlearnError):
@@ -34,8 +35,9 @@ class KeyFileError(UnlearnError):
 class Key:
     """One subject's noise.
 
-    delta: int16, shape (V, C, S, S), in 1/FINE of a level of 255; V variants, C 1 (luma) or 3 (RGB). It belongs to the
-        upright photo and is stretched over the whole of it.
+    delta: int16, shape (V, C, S, S), in 1/FINE of a level of 255; V variants, C 1 (luma) or 3 (RGB).
+    frame: where delta lies: `photo` is stretched over the whole upright photo, `face` is the canvas of
+        `faces.geometry` and is laid over every face.
     epsilon: L-infinity budget in [0, 1] before the file is encoded.
     strength: low, mid or high. threat: what it protects against. made: ISO date.
     secret: 32 bytes; with a photo's pixels they choose the variant, so that nobody else can tell which it was.
@@ -50,6 +52,7 @@ class Key:
     threat: str = "training"
     made: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    frame: Frame = "photo"
 
     @cached_property
     def id(self) -> str:
@@ -86,6 +89,7 @@ def save(path: Path, key: Key) -> None:
         "secret": key.secret.hex(),
         "recipe_hash": key.recipe_hash,
         "threat": key.threat,
+        "frame": key.frame,
         "made": key.made,
         "versions": key.versions,
     }
@@ -126,5 +130,9 @@ def _checked(path: Path, meta: dict[str, Any], delta: NDArray[Any]) -> Key:
     secret = bytes.fromhex(meta["secret"])
     if len(secret) != 32:
         raise KeyFileError(f"{path}: its secret is damaged")
+    frame = meta.get("frame", "photo")  # keys of before there were faces
+    if frame not in get_args(Frame):
+        known = ", ".join(get_args(Frame))
+        raise KeyFileError(f"{path}: its frame is {str(frame)[:40]!r}, which this version does not know ({known})")
     plain = {name: str(meta[name]) for name in ("subject", "strength", "recipe_hash", "threat", "made")}
-    return Key(delta=delta, epsilon=epsilon, secret=secret, versions=dict(meta["versions"]), **plain)
+    return Key(delta=delta, epsilon=epsilon, secret=secret, versions=dict(meta["versions"]), frame=frame, **plain)

@@ -5,7 +5,7 @@ import platform
 
 from PIL import features
 
-PACKAGES = ("numpy", "pillow", "pillow-heif", "imagecodecs", "tifffile")
+PACKAGES = ("numpy", "pillow", "pillow-heif", "imagecodecs", "tifffile", "opencv-python-headless", "opencv-python")
 CODECS = ("jpg", "zlib", "webp", "avif", "libtiff")
 
 

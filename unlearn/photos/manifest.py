@@ -18,7 +18,7 @@ from unlearn.photos.locking import locked
 from unlearn.photos.rows import COLUMNS, STATUSES, Row, record
 
 FOLDER, NAME, EXPORT = ".unlearn", "manifest.db", "manifest.jsonl"
-VERSION = 1
+VERSION = 2
 ROWS_A_COMMIT, SECONDS_A_COMMIT = 100, 1.0
 
 _QUOTED = ", ".join(f"'{status}'" for status in STATUSES)
@@ -31,14 +31,28 @@ CREATE TABLE file (path BLOB PRIMARY KEY, status TEXT CHECK (status IN ({_QUOTED
     out_size INTEGER, out_sha256 BLOB, recipe_hash BLOB, key_id TEXT, version TEXT,
     epsilon REAL, subject TEXT, format TEXT, width INTEGER, height INTEGER,
     linf REAL, linf_p999 REAL, psnr REAL, ssim REAL, kept REAL,
-    dropped TEXT, notes TEXT, twin_of BLOB, source INTEGER) WITHOUT ROWID;
+    dropped TEXT, notes TEXT, twin_of BLOB, source INTEGER,
+    faces INTEGER, faces_protected INTEGER, faces_small INTEGER, faces_moved INTEGER, face_side INTEGER,
+    face_psnr REAL, face_ssim REAL) WITHOUT ROWID;
 CREATE TABLE face (path BLOB, x REAL, y REAL, w REAL, h REAL, person TEXT, source TEXT, score REAL);
 CREATE INDEX file_sha ON file(sha256);
 CREATE INDEX file_out ON file(out_sha256);
 PRAGMA user_version = {VERSION};
 """
+# What became of the schema since version 1; every step leads to the next version.
+STEPS = {
+    1: """
+ALTER TABLE file ADD COLUMN faces INTEGER;
+ALTER TABLE file ADD COLUMN faces_protected INTEGER;
+ALTER TABLE file ADD COLUMN faces_small INTEGER;
+ALTER TABLE file ADD COLUMN faces_moved INTEGER;
+ALTER TABLE file ADD COLUMN face_side INTEGER;
+ALTER TABLE file ADD COLUMN face_psnr REAL;
+ALTER TABLE file ADD COLUMN face_ssim REAL;
+PRAGMA user_version = 2;
+"""
+}
 _PUT = f"INSERT OR REPLACE INTO file ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-_GET = f"SELECT {', '.join(COLUMNS)} FROM file"
 
 
 class Manifest:
@@ -47,18 +61,22 @@ class Manifest:
     def __init__(self, connection: sqlite3.Connection):
         self.connection = connection
         self.waiting, self.committed = 0, time.monotonic()
+        there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('file')")}
+        # Those of before there were faces are read as they are, where nothing may be written.
+        self.columns = [name for name in COLUMNS if name in there]
+        self.select = f"SELECT {', '.join(self.columns)} FROM file"
 
     def get(self, path: bytes) -> Row | None:
         """The row of a source file."""
-        return next(self._rows(f"{_GET} WHERE path = ?", path), None)
+        return next(self._rows(f"{self.select} WHERE path = ?", path), None)
 
     def rows(self) -> Iterator[Row]:
         """All rows, sorted by the bytes of their paths."""
-        return self._rows(f"{_GET} ORDER BY path")
+        return self._rows(f"{self.select} ORDER BY path")
 
     def written(self, sha256: bytes) -> Row | None:
         """The row whose protected output has this hash: a source with it is a photo that we wrote."""
-        return next(self._rows(f"{_GET} WHERE out_sha256 = ? AND status = 'protected'", sha256), None)
+        return next(self._rows(f"{self.select} WHERE out_sha256 = ? AND status = 'protected'", sha256), None)
 
     def owner(self, out_path: bytes) -> bytes | None:
         """The source whose output has this path."""
@@ -71,7 +89,7 @@ class Manifest:
 
     def _rows(self, question: str, *values: Any) -> Iterator[Row]:
         for found in self.connection.execute(question, values):
-            yield Row(**dict(zip(COLUMNS, found, strict=True)))
+            yield Row(**dict(zip(self.columns, found, strict=True)))
 
     def put(self, row: Row) -> None:
         """Write or replace a row; a row that claims another's output takes it over."""
@@ -176,6 +194,8 @@ def _checked(path: Path) -> sqlite3.Connection:
             raise OutputError(f"{path}: written by a newer version of unlearn (schema {version}); update this one")
         if not version:
             connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        for step in range(version, VERSION) if version else ():
+            connection.executescript(f"BEGIN; {STEPS[step]} COMMIT;")
         (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
             raise sqlite3.DatabaseError(sound)

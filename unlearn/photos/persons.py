@@ -87,8 +87,24 @@ def box(left: float, top: float, width: float, height: float) -> Box | None:
     return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A face that somebody has named. unclear: the box may be of the upright photo already, see `Region.frame`."""
+
+    name: str
+    box: Box
+    unclear: bool = False
+
+
 def upright(stored: Box, orientation: int) -> Box:
     """A box of the stored photo as it lies in the upright one."""
     transpose, rows, columns = TURNS[orientation]
     x, y, w, h = (stored.y, stored.x, stored.h, stored.w) if transpose else (stored.x, stored.y, stored.w, stored.h)
     return Box(1 - x - w if columns else x, 1 - y - h if rows else y, w, h)
+
+
+def untouched(box: Box, orientation: int) -> Box:
+    """The numbers of an upright box before `upright` turned it: its other reading, where the frame is unclear."""
+    transpose, rows, columns = TURNS[orientation]
+    x, y = 1 - box.x - box.w if columns else box.x, 1 - box.y - box.h if rows else box.y
+    return Box(y, x, box.h, box.w) if transpose else Box(x, y, box.w, box.h)

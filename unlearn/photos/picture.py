@@ -78,3 +78,17 @@ def stored(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     turned = array[:, ::-1] if columns else array
     turned = turned[::-1] if rows else turned
     return turned.swapaxes(0, 1) if transpose else turned
+
+
+def stored_place(
+    top: int, left: int, shape: tuple[int, ...], whole: tuple[int, int], orientation: int
+) -> tuple[int, int]:
+    """Where the top left of a rectangle of the upright photo comes to lie, once `stored` has turned it.
+
+    Args:
+        shape: height and width of the rectangle. whole: height and width of the upright photo.
+    """
+    transpose, rows, columns = TURNS[orientation]
+    left = whole[1] - left - shape[1] if columns else left
+    top = whole[0] - top - shape[0] if rows else top
+    return (left, top) if transpose else (top, left)

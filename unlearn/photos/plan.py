@@ -12,7 +12,8 @@ import numpy as np
 
 import unlearn
 from unlearn.photos import archive as archives
-from unlearn.photos import decisions, making, originals, wording
+from unlearn.photos import decisions, face_noise, making, originals, wording
+from unlearn.photos.carrying import Carried
 from unlearn.photos.codecs import codec
 from unlearn.photos.display import clock
 from unlearn.photos.jobs import Setup
@@ -31,7 +32,8 @@ class Plan:
     """formats: photos by format. actions: files by what happens to them. left_out: by reason. rules: not walked.
 
     size: bytes of the photos to work on. space, free: bytes needed and there. seconds: estimate, None if unknown.
-    crafting: subjects whose keys have to be crafted.
+    crafting: subjects whose keys have to be crafted. face_crafting: persons whose face keys have to be.
+    threats: what is protected against. detector: of faces, "" where none is needed.
     """
 
     formats: Counter[str] = field(default_factory=Counter)
@@ -40,6 +42,9 @@ class Plan:
     rules: Counter[str] = field(default_factory=Counter)
     subjects: dict[str, int] = field(default_factory=dict)
     crafting: tuple[str, ...] = ()
+    face_crafting: tuple[str, ...] = ()
+    threats: tuple[str, ...] = ()
+    detector: str = ""
     unreadable: tuple[str, ...] = ()
     renamed: int = 0
     size: int = 0
@@ -52,16 +57,39 @@ class Plan:
         names = ("formats", "actions", "left_out", "rules", "subjects")
         plain = {name: dict(sorted(getattr(self, name).items())) for name in names}
         numbers = {name: getattr(self, name) for name in ("renamed", "size", "space", "free", "seconds")}
-        return {**plain, **numbers, "crafting": list(self.crafting), "unreadable": list(self.unreadable)}
+        lists = {name: list(getattr(self, name)) for name in ("crafting", "face_crafting", "threats", "unreadable")}
+        return {**plain, **numbers, **lists, "detector": self.detector}
 
 
-def make(survey: Survey, archive: Archive, manifest: Manifest | None, missing: tuple[str, ...] = ()) -> Plan:
+def make(
+    survey: Survey,
+    archive: Archive,
+    manifest: Manifest | None,
+    missing: tuple[str, ...] = (),
+    faces: tuple[str, ...] = (),
+) -> Plan:
     """Look at everything without writing; the time is not estimated yet.
 
     Args:
-        manifest: of earlier runs, or None. missing: subjects without a key.
+        manifest: of earlier runs, or None. missing: subjects without a key. faces: persons without a face key.
     """
     outs = archives.outputs(survey, archive)
+    return Plan(
+        **_counts(survey, archive, outs, manifest),
+        rules=survey.skipped.rules,
+        subjects={name: len(paths) for name, paths in survey.subjects().items()},
+        crafting=missing,
+        face_crafting=faces,
+        threats=archive.threats,
+        detector=archive.finder.about if archive.finder else "",
+        unreadable=tuple(f"{os.fsdecode(path)!r}: {reason}" for path, reason in survey.skipped.unreadable),
+        renamed=len(outs),
+        space=archives.space_needed(survey, archive, manifest),
+        free=shutil.disk_usage(_existing(archive.out)).free,
+    )
+
+
+def _counts(survey: Survey, archive: Archive, outs: dict[bytes, bytes], manifest: Manifest | None) -> dict[str, Any]:
     formats: Counter[str] = Counter()
     actions: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -74,19 +102,7 @@ def make(survey: Survey, archive: Archive, manifest: Manifest | None, missing: t
             left_out[wording.group(_reason(item, manifest), item.format)] += 1
         if action == "protect":
             size += item.size
-    return Plan(
-        formats=formats,
-        actions=actions,
-        left_out=left_out,
-        rules=survey.skipped.rules,
-        subjects={name: len(paths) for name, paths in survey.subjects().items()},
-        crafting=missing,
-        unreadable=tuple(f"{os.fsdecode(path)!r}: {reason}" for path, reason in survey.skipped.unreadable),
-        renamed=len(outs),
-        size=size,
-        space=archives.space_needed(survey, archive, manifest),
-        free=shutil.disk_usage(_existing(archive.out)).free,
-    )
+    return {"formats": formats, "actions": actions, "left_out": left_out, "size": size}
 
 
 def _reason(item: Item, manifest: Manifest | None) -> str:
@@ -124,7 +140,9 @@ def estimate(survey: Survey, archive: Archive, size: int) -> float | None:
     photos = sorted(survey.photos(), key=lambda item: item.size)
     if not photos or not size:
         return 0.0
-    setup, stand_in = archive.setup(), _stand_in()
+    setup, stand_in = archive.setup(), _stand_in(archive)
+    if setup.finder:
+        setup.finder(np.zeros((64, 64, 3), np.uint8))  # a network is loaded once, not for every photo
     places = np.linspace(0.1, 0.9, TRIED)[[1, 6, 10, 0, 2, 3, 4, 5, 7, 8, 9, 11]]
     tried = dict.fromkeys(int(place * (len(photos) - 1) + 0.5) for place in places)
     spent, done = 0.0, list[int]()
@@ -138,15 +156,16 @@ def estimate(survey: Survey, archive: Archive, size: int) -> float | None:
     return size / sum(done) * spent / workers if sum(done) else None
 
 
-def _stand_in() -> Key:
-    return Key("", np.zeros((1, 1, 64, 64), np.int16), 8 / 255, "mid", bytes(32), "")
+def _stand_in(archive: Archive) -> Carried:
+    key = Key("", np.zeros((1, 1, 64, 64), np.int16), 8 / 255, "mid", bytes(32), "")
+    return Carried(key, {"": (face_noise.stand_in(),)} if archive.finder and not archive.cloak else {})
 
 
-def _seconds(item: Item, setup: Setup, key: Key) -> float | None:
+def _seconds(item: Item, setup: Setup, carried: Carried) -> float | None:
     started = time.monotonic()
     try:
         data = originals.read(os.path.join(setup.photos, item.path), setup.follow_links).data
-        making.make(data, codec(item.format), key, setup)
+        making.make(data, codec(item.format), carried, setup)
     except (OSError, LeftOut, Damaged, making.Refused, MemoryError):
         return None
     return time.monotonic() - started
@@ -169,7 +188,8 @@ def lines(plan: Plan, archive: Archive) -> list[str]:
     text.append(f"space: about {wording.size(plan.space)} needed in {archive.out}, {wording.size(plan.free)} free")
     if plan.seconds is not None:
         workers = archive.limits().workers
-        more = f", and the crafting of {len(plan.crafting)} keys before" if plan.crafting else ""
+        keys = len(plan.crafting) + len(plan.face_crafting)
+        more = f", and the crafting of {keys} keys before" if keys else ""
         text.append(f"time: about {clock(plan.seconds)} with {workers} workers{more}")
     return text
 
@@ -177,6 +197,10 @@ def lines(plan: Plan, archive: Archive) -> list[str]:
 def _people(plan: Plan) -> list[str]:
     names = [f"{name} ({count:,})" for name, count in plan.subjects.items()]
     text = ["subjects: " + ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")]
+    if plan.threats:
+        text.append(wording.against(plan.threats, plan.detector))
+    if plan.face_crafting:
+        text.append(f"face keys to be crafted: {len(plan.face_crafting)}, for persons whose faces are found")
     if plan.crafting:
         text.append(f"keys to be crafted: {len(plan.crafting)}; the other {len(names) - len(plan.crafting)} exist")
     few = [name for name in plan.crafting if plan.subjects.get(name, 0) < FEW]

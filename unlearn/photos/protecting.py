@@ -8,11 +8,12 @@ import os
 import time
 from typing import Any
 
-from unlearn.photos import checking, making, originals, placing, sidecars, sniffing
+from unlearn.faces.weights import WeightsError
+from unlearn.photos import carrying, checking, making, originals, placing, sidecars, sniffing
 from unlearn.photos.codecs import codec
 from unlearn.photos.jobs import Ask, Job, Need, Outcome, Setup
 from unlearn.photos.keys import KeyFileError
-from unlearn.photos.making import Refused
+from unlearn.photos.making import Faceless, Refused
 from unlearn.photos.originals import Changed, Original
 from unlearn.photos.picture import Damaged, LeftOut
 from unlearn.photos.rows import Row, Status
@@ -41,6 +42,8 @@ def protect_file(job: Job, setup: Setup, ask: Ask = lambda need: True) -> Outcom
         row = _row(job, "failed", str(error))
     except Ours as error:
         row = _row(job, "left-out", OURS, sha256=error.args[0], **_identity(job, setup))
+    except Faceless as error:
+        row = _unprotected(job, setup, "left-out", str(error), setup.faceless == "copy", **error.facts)
     except LeftOut as error:
         row = _unprotected(job, setup, "left-out", str(error))
     except Damaged as error:
@@ -50,7 +53,7 @@ def protect_file(job: Job, setup: Setup, ask: Ask = lambda need: True) -> Outcom
     except OSError as error:
         stop = "no space left on the disk of OUT" if error.errno in _FULL else ""
         row = _row(job, "failed", reason_of(error))
-    except KeyFileError:
+    except (KeyFileError, WeightsError):
         raise
     except Exception as error:  # one bad photo never stops the run
         row = _row(job, "failed", f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:160]}")
@@ -70,13 +73,17 @@ def _row(job: Job, status: Status, reason: str, **facts: Any) -> Row:
     return Row(job.path, status, reason, subject=job.subject, format=facts.pop("format", job.format), **facts)
 
 
-def _unprotected(job: Job, setup: Setup, status: Status, reason: str) -> Row:
-    """Leave a photo out, or copy it as it is where the user asked for that."""
-    facts = _identity(job, setup)
-    if setup.unprotected == "skip":
+def _unprotected(job: Job, setup: Setup, status: Status, reason: str, copy: bool | None = None, **known: Any) -> Row:
+    """Leave a photo out, or copy it as it is where the user asked for that.
+
+    Args:
+        copy: what the user said about such photos, if not what he said about all. known: columns of the row.
+    """
+    facts = known | _identity(job, setup)
+    if not (setup.unprotected == "copy" if copy is None else copy):
         return _row(job, status, reason, **facts)
     try:
-        return _copy(job, setup, reason)
+        return dataclasses.replace(_copy(job, setup, reason), **known)
     except OSError as error:
         return _row(job, "failed", f"{reason}; not copied: {reason_of(error)}", **facts)
 
@@ -128,7 +135,7 @@ def _protect(job: Job, setup: Setup, ask: Ask) -> Row:
     width, height = module.size(original.data)
     if not ask(Need(making.memory_for(width, height, setup), sha256)):
         raise Ours(sha256)
-    made = making.make(original.data, module, making.key_of(setup, job.subject), setup)
+    made = making.make(original.data, module, carrying.loaded(job.subject, job.named, setup), setup)
     placed = placing.put(setup.out, job.out, made.data, original.mode, original.mtime_ns, setup.fsync)
     wrong = sniffing.wrong_suffix(kind, os.path.basename(job.path))
     return _row(

@@ -18,6 +18,9 @@ class Row:
     they decide whether it has to be made again. epsilon: the key's budget, in [0, 1].
     linf, linf_p999: in levels of 255, measured on the written file.
     kept: share of the noise that survived. dropped: clean copies and metadata left behind, counted by kind.
+    faces, faces_protected: found in the original, and with noise on them; None where nobody looked. faces_small: left
+    alone because they are too small for recognisers. faces_moved: with noise, but no longer found where they were.
+    face_side: pixels of the smallest with noise. face_psnr, face_ssim: of the worst of them.
     source: number of the folder of photos that the file came from. twin_of: path of an equal file.
     """
 
@@ -48,6 +51,13 @@ class Row:
     notes: str = "[]"
     twin_of: bytes | None = None
     source: int = 0
+    faces: int | None = None
+    faces_protected: int | None = None
+    faces_small: int | None = None
+    faces_moved: int | None = None
+    face_side: int | None = None
+    face_psnr: float | None = None
+    face_ssim: float | None = None
 
     @property
     def has_output(self) -> bool:

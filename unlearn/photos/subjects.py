@@ -1,6 +1,7 @@
 """Whose photo is it? Joins the sources of labels into one subject a photo, and says where they disagree.
 
-The order: a table, then folders, then XMP (embedded before sidecar), Picasa, Takeout; the first with a name wins.
+The order: a table or people file, then folders, then XMP (embedded before sidecar), Picasa, Takeout; the first with a
+name wins.
 """
 
 import hashlib
@@ -11,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unlearn.errors import DataError
-from unlearn.photos.labels import folders, picasa, regions, table, takeout
-from unlearn.photos.persons import Labels, Region, View
+from unlearn.photos.labels import folders, people_file, picasa, regions, table, takeout
+from unlearn.photos.persons import Labels, Named, Region, View
 
 EVERYONE = "everyone"
 AUTO, FOLDERS = "auto", "folders"
@@ -40,6 +41,10 @@ class Subject:
     conflict: str = ""
     notes: tuple[str, ...] = ()
 
+    def named(self) -> tuple[Named, ...]:
+        """The faces with a box and a name."""
+        return tuple(Named(r.name, r.box, r.frame == "unclear") for r in self.regions if r.box and r.name)
+
 
 class Labeler:
     """Gives subjects to the photos of one archive, one at a time, with a small and bounded memory."""
@@ -48,8 +53,8 @@ class Labeler:
         """Choose the sources.
 
         Args:
-            people: `auto` (XMP, Picasa, Takeout), `folders` (the first folder below the archive), or a CSV file; where
-                folders or the table are silent about a photo, it goes on as with `auto`.
+            people: `auto` (XMP, Picasa, Takeout), `folders` (the first folder below the archive), a CSV file, or a
+                people.yaml; where these are silent about a photo, it goes on as with `auto`.
             read: gives the content of a file beside the photos by its path relative to the archive, or None.
 
         Raises:
@@ -89,10 +94,10 @@ class Labeler:
         yield takeout.read(path, self._read)
 
 
-def _table(people: str) -> table.Table:
+def _table(people: str) -> table.Table | people_file.PeopleFile:
     if not Path(people).is_file():
-        raise DataError(f"people: {people!r} is neither `{AUTO}` nor `{FOLDERS}` nor an existing CSV file")
-    return table.Table(Path(people))
+        raise DataError(f"people: {people!r} is neither `{AUTO}` nor `{FOLDERS}` nor an existing CSV or YAML file")
+    return people_file.PeopleFile(Path(people)) if people_file.is_people(people) else table.Table(Path(people))
 
 
 def _sidecars(path: bytes) -> Iterator[bytes]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from unlearn.photos import wording
+from unlearn.photos import face_summary, wording
 from unlearn.photos.archive import Ended
+from unlearn.photos.face_summary import Faces
 from unlearn.photos.ledger import Tally
 from unlearn.photos.manifest import Manifest
 from unlearn.photos.rows import STATUSES, shown
@@ -73,8 +74,9 @@ class Summary:
     conflicts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     quality: Quality = Quality()
+    faces: Faces = Faces()
     growth: float | None = None
-    not_covered: tuple[str, ...] = wording.NOT_COVERED
+    not_covered: tuple[str, ...] = wording.not_covered()
 
     @property
     def hdr_lost(self) -> int:
@@ -87,30 +89,35 @@ class Summary:
         for name, value in vars(self).items():
             if isinstance(value, Counter):
                 found[name] = {key: value[key] for key in sorted(value) if value[key]}
-            elif isinstance(value, Quality):
+            elif isinstance(value, Quality | Faces):
                 found[name] = _plain(value)
             else:
                 found[name] = list(value) if isinstance(value, tuple) else value
         return {**found, "hdr_lost": self.hdr_lost}
 
 
-def _plain(quality: Quality) -> dict[str, Any]:
+def _plain(quality: Quality | Faces) -> dict[str, Any]:
     return {name: vars(value) if isinstance(value, Spread) else value for name, value in vars(quality).items()}
 
 
-def gather(manifest: Manifest, ended: Ended, survey: Survey, source: int) -> Summary:
-    """Count and measure over the rows of one folder of photos."""
-    tally = ended.tally
+def gather(
+    manifest: Manifest,
+    ended: Ended,
+    survey: Survey,
+    source: int,
+    threats: tuple[str, ...] = ("training",),
+    on_faces: tuple[str, ...] = (),
+) -> Summary:
+    """Count and measure over the rows of one folder of photos.
+
+    Args:
+        threats: what all noise protects against. on_faces: what the noise on faces does.
+    """
     where, of = "WHERE source = ?", (source,)
     statuses = Counter({str(s): int(n) for s, n in _counts(manifest, "status", where, of)})
     protected = f"{where} AND status = 'protected'"
     return Summary(
-        exit_code=ended.exit_code,
-        seconds=ended.seconds,
-        stopped=ended.stopped,
-        run=tally.worked,
-        run_bytes=tally.bytes,
-        unchanged=tally.unchanged,
+        **_of_run(ended),
         files=Counter({status: statuses[status] for status in STATUSES}),
         formats=Counter({str(f): int(n) for f, n in _counts(manifest, "format", protected, of)}),
         subjects=Counter({str(s): int(n) for s, n in _counts(manifest, "subject", protected, of)}),
@@ -121,18 +128,21 @@ def gather(manifest: Manifest, ended: Ended, survey: Survey, source: int) -> Sum
         dropped=_json_counts(manifest, "dropped", protected, of),
         rules=survey.skipped.rules,
         unreadable=tuple(f"{shown(path)}: {reason}" for path, reason in survey.skipped.unreadable),
-        failures=_failures(tally),
-        vanished=tuple(tally.vanished),
-        pruned=tally.pruned,
         conflicts=tuple(survey.conflicts),
         doubts=tuple(survey.notes),
         quality=_quality(manifest, protected, of),
+        faces=face_summary.gather(manifest, where, of, on_faces),
         growth=_growth(manifest, protected, of),
+        not_covered=wording.not_covered(threats),
     )
 
 
-def _failures(tally: Tally) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(tally.failures))
+def _of_run(ended: Ended) -> dict[str, Any]:
+    """What the run itself knows."""
+    tally: Tally = ended.tally
+    counts = {"run": tally.worked, "run_bytes": tally.bytes, "unchanged": tally.unchanged, "pruned": tally.pruned}
+    names = {"failures": tuple(sorted(tally.failures)), "vanished": tuple(tally.vanished)}
+    return {name: getattr(ended, name) for name in ("exit_code", "seconds", "stopped")} | counts | names
 
 
 def _counts(manifest: Manifest, column: str, where: str, of: tuple[int]) -> list[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """The summary of a run in plain words."""
 
-from unlearn.photos import wording
+from unlearn.photos import face_summary, wording
 from unlearn.photos.display import clock
 from unlearn.photos.summary import Quality, Summary
 
@@ -10,6 +10,7 @@ def lines(summary: Summary, out: str) -> list[str]:
     return [
         *_done(summary, out),
         *_files(summary),
+        *face_summary.lines(summary.faces),
         *_trouble(summary),
         *_quality(summary),
         *_left_behind(summary),
@@ -104,7 +105,8 @@ def _labels(summary: Summary) -> list[str]:
     text = []
     named = len(summary.subjects)
     if named > 1:
-        text.append(f"subjects: {named:,}; every photo carries the noise of one of them")
+        more = "; a face without a name has that of its photo's subject" if summary.faces.protected else ""
+        text.append(f"subjects: {named:,}; every photo carries the noise of one of them{more}")
     if summary.conflicts:
         text += [f"labels that disagree: {len(summary.conflicts):,}", *wording.some(summary.conflicts)]
     if summary.doubts:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from unlearn.photos import originals, protecting, sniffing, subjects, walking
 from unlearn.photos.peeking import peek
+from unlearn.photos.persons import Named
 from unlearn.photos.picture import LeftOut
 from unlearn.photos.rows import shown
 from unlearn.photos.subjects import EVERYONE, Labeler
@@ -23,7 +24,10 @@ _NUMBERED = re.compile(rb"(.*)(\.[^.]+)(\(\d+\))", re.DOTALL)
 
 @dataclass(slots=True)
 class Item:
-    """One file. task: what is to be done. photo: for a sidecar, the photo that it belongs to."""
+    """One file. task: what is to be done. photo: for a sidecar, the photo that it belongs to.
+
+    named: faces of which labels say whose they are.
+    """
 
     path: bytes
     size: int
@@ -34,6 +38,15 @@ class Item:
     reason: str = ""
     subject: str = ""
     photo: bytes = b""
+    named: tuple[Named, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A photo that a person is in. named: the faces that labels name, the person's own among them or not."""
+
+    path: Path
+    named: tuple[Named, ...] = ()
 
 
 @dataclass
@@ -59,6 +72,15 @@ class Survey:
         found: dict[str, list[Path]] = {}
         for item in self.photos():
             found.setdefault(item.subject, []).append(self.root / os.fsdecode(item.path))
+        return dict(sorted(found.items()))
+
+    def people(self) -> dict[str, list[Shot]]:
+        """Subjects and all persons whose faces labels name, sorted by name, with the photos that they are in."""
+        found: dict[str, list[Shot]] = {}
+        for item in self.photos():
+            shot = Shot(self.root / os.fsdecode(item.path), item.named)
+            for name in dict.fromkeys([item.subject, *(each.name for each in item.named)]):
+                found.setdefault(name, []).append(shot)
         return dict(sorted(found.items()))
 
 
@@ -117,7 +139,7 @@ def _item(file: Found, base: bytes, rules: Rules, labeler: Labeler | None, found
         item.task, item.subject = "protect", EVERYONE
         if labeler:
             subject = labeler.subject(file.path, seen.xmp, seen.view)
-            item.subject = subject.name
+            item.subject, item.named = subject.name, subject.named()
             _remember(found, file.path, subject)
     return item
 

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from unlearn.errors import OutputError
@@ -115,7 +115,8 @@ def _check_files(
 def _writing(manifest: Manifest) -> Writing:
     """How the last run wrote."""
     found = manifest.ask("SELECT recipe FROM run ORDER BY id DESC LIMIT 1")
-    return Writing(**json.loads(found[0][0])) if found and found[0][0] else Writing()
+    recipe = json.loads(found[0][0]) if found and found[0][0] else {}
+    return Writing(**{field.name: recipe[field.name] for field in fields(Writing) if field.name in recipe})
 
 
 def _check_tree(out: Path, manifest: Manifest, proof: Proof) -> None:

@@ -1,18 +1,45 @@
 """The words in which plans and summaries speak of files."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from unlearn.photos import sniffing
 
-NOT_COVERED = (
-    "Programs that know a face already (face search, matchers, phone albums): this noise acts on networks that are "
-    "trained on these photos, not on finished ones.",
+_LARGE = (
     "Large networks pretrained elsewhere, and training that fights such noise: they resist more or less; "
-    "`unlearn audit` measures how much.",
-    "Photos of these persons that were published before, or that others publish without noise.",
-    "Videos, Live Photo videos and RAW files: they are not protected, and clean frames and previews are inside.",
+    "`unlearn audit` measures how much."
 )
+_OTHERS = "Photos of these persons that were published before, or that others publish without noise."
+_VIDEOS = "Videos, Live Photo videos and RAW files: they are not protected, and clean frames and previews are inside."
+_UNMATCHED = (
+    "Programs that know a face already (face search, matchers, phone albums): this noise acts on networks that are "
+    "trained on these photos, not on finished ones."
+)
+_UNTRAINED = "Networks that are trained on these photos: this noise acts on finished recognisers of faces only."
+_RECOGNISERS = (
+    "Recognisers unlike those that the noise was made with, and those that were trained against such noise: most of "
+    "the effect may be gone; `unlearn audit` measures how much is left for some."
+)
+_DIRECTIONS = "A clean photo of the same person: it is recognised wherever other clean photos of the person are known."
+_FACES = "Faces that the detector did not find, and everything that gives a person away but the face."
+
+
+def not_covered(threats: Collection[str] = ("training",)) -> tuple[str, ...]:
+    """What noise against these threats does not do; training and matching are two claims, never one."""
+    matching = (_RECOGNISERS, _DIRECTIONS, _FACES) if "matching" in threats else (_UNMATCHED,)
+    training = (_LARGE,) if "training" in threats else (_UNTRAINED,)
+    return (*matching, *training, _OTHERS, _VIDEOS)
+
+
+def against(threats: Collection[str], detector: str) -> str:
+    """`against: training on the photos (noise over the whole photo)`."""
+    faces = f"noise on faces, found by {detector}" if detector else ""
+    how = {"training": "noise over the whole photo" if "matching" in threats or not detector else faces}
+    kinds = {"training": "training on the photos", "matching": "matching of faces by finished recognisers"}
+    named = [f"{kinds.get(each, each)} ({how.get(each, faces)})" for each in sorted(threats, reverse=True)]
+    return f"against: {'; '.join(named)}"
+
+
 INTENSITY = "epsilon is the most that a pixel may change before the file is encoded; JPEG adds its own rounding"
 
 

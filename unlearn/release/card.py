@@ -102,8 +102,8 @@ def _protection(release: Release, facts: Facts) -> str:
     share = f"{release.protected_share:.1%} of the training images"
     lines = {
         "method": f"{plain(facts.method)}: {plain(facts.method_line)}",
-        "noise": f"{plain(facts.rows)}, L-infinity norm",
-        "budget asked": f"epsilon = {quantities.text(facts.epsilon)}",
+        "noise": f"{plain(facts.rows)}, {release.limits.words}",
+        "budget asked": _budget(release),
         "budget measured": f"largest change {measured.max_levels} of 255 levels",
         "quality measured": f"mean PSNR {measured.psnr:.1f} dB, mean SSIM {measured.ssim:.3f}, "
         f"worst SSIM {measured.worst_ssim:.3f}, on {measured.images} images",
@@ -114,6 +114,12 @@ def _protection(release: Release, facts: Facts) -> str:
         "versions": plain(", ".join(f"{name} {version}" for name, version in release.versions.items())),
     }
     return "## Protection\n\n| | |\n|---|---|\n" + "\n".join(f"| {k} | {v} |" for k, v in lines.items())
+
+
+def _budget(release: Release) -> str:
+    if release.limits.levels >= quantities.LEVELS:
+        return "none for the change of a value"
+    return f"epsilon = {quantities.text(release.epsilon)}"
 
 
 def _contents(release: Release) -> str:

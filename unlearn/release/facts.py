@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from unlearn.promise import Promise
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -18,6 +20,7 @@ class Facts:
     versions: name -> version of the libraries that made the release.
     protected_share: share of the training samples that were changed; `write` states the mask's share.
     results: the parsed results.json of an audit, or None when there was none.
+    promise: what the perturbation keeps to on every image; None for epsilon alone.
     """
 
     title: str
@@ -32,3 +35,4 @@ class Facts:
     versions: dict[str, str]
     protected_share: float
     results: dict[str, Any] | None = None
+    promise: Promise | None = None

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from unlearn.datasets import ImageDataset
 from unlearn.errors import ReleaseError
 from unlearn.images import Quality
+from unlearn.promise import Promise
 from unlearn.quantities import whole_levels
 from unlearn.release.facts import Facts
 from unlearn.release.formats import FORMATS
@@ -51,7 +52,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Release:
-    """The contents of release.json; `shape` is (C, H, W), `classes` are in the order of the labels."""
+    """The contents of release.json; `shape` is (C, H, W), `classes` are in the order of the labels.
+
+    promise: what was kept to on every image; None for epsilon alone.
+    """
 
     __pydantic_config__ = _CLOSED
 
@@ -70,6 +74,12 @@ class Release:
     source: str
     license: str | None
     versions: dict[str, str]
+    promise: Promise | None = None
+
+    @property
+    def limits(self) -> Promise:
+        """Bounds on the change of a training image."""
+        return self.promise or Promise(whole_levels(self.epsilon))
 
     @property
     def stated(self) -> str:
@@ -102,6 +112,7 @@ def describe(
         source=facts.source,
         license=facts.license,
         versions=dict(sorted(facts.versions.items())),
+        promise=facts.promise,
     )
 
 
@@ -141,7 +152,9 @@ def _contradictions(release: Release) -> list[str]:
     for name, split in release.splits.items():
         if len(split.per_class) != len(release.classes) or sum(split.per_class) != split.samples:
             problems.append(f"splits.{name}: per_class does not fit classes and samples")
-    limit = whole_levels(release.epsilon)
+    if release.limits.levels > whole_levels(release.epsilon):
+        problems.append(f"promise.levels: {release.limits.levels}, epsilon is {whole_levels(release.epsilon)}")
+    limit = release.limits.levels
     if release.measured.max_levels > limit:
         problems.append(f"measured.max_levels: {release.measured.max_levels}, the budget is {limit}")
     return problems

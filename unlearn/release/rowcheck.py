@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from unlearn import images
 from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError
-from unlearn.quantities import whole_levels
+from unlearn.promise import Promise
 from unlearn.release import png
 from unlearn.release.record import Release
 from unlearn.release.stored import Finding, Identities, Row, path_problem
@@ -19,13 +19,13 @@ from unlearn.release.stored import Finding, Identities, Row, path_problem
 class SplitCheck:
     """Goes through the rows of a split once. `clean` is the same split before protection, or None.
 
-    limit: the most levels of 255 that a sample may differ from its clean source (0 for the test split).
+    limits: bounds on the change of a sample (none at all for the test split).
     """
 
     release: Release
     split: str
     clean: ImageDataset | None
-    limit: int
+    limits: Promise
     labels: Counter[int] = field(default_factory=Counter)
     ids: Identities = field(default_factory=Identities)
     seen: set[str] = field(default_factory=set)
@@ -95,14 +95,10 @@ class SplitCheck:
         if pixels.shape != source.shape:
             yield f"image of shape {pixels.shape}, the clean sample has {source.shape}"
             return
-        levels = int(np.abs(pixels.astype(np.int16) - source).max())
-        self.changed += levels > 0
-        yield from self._change(levels)
-
-    def _change(self, levels: int) -> Iterator[str]:
-        if levels > self.limit:
-            yield f"changed by {levels} levels, at most {self.limit} are allowed"
-        if levels == 0 and self.split == "train" and self.release.protected_share == 1.0:
+        yield from self.limits.broken(source, pixels)
+        changed = not np.array_equal(source, pixels)
+        self.changed += changed
+        if not changed and self.split == "train" and self.release.protected_share == 1.0:
             yield "clean copy"
 
     def totals(self) -> Iterator[Finding]:
@@ -128,7 +124,8 @@ class SplitCheck:
             yield Finding("train", f"{self.changed} of {self.rows} samples are changed, release.json says {said}")
 
 
-def limit(release: Release, split: str) -> int:
+def limits(release: Release, split: str) -> Promise:
     """The change that a sample of this split may show: the measured budget, or nothing for test images."""
-    allowed = {"train": min(release.measured.max_levels, whole_levels(release.epsilon))}
-    return allowed.get(split, 0)
+    if split != "train":
+        return Promise(0)
+    return replace(release.limits, levels=min(release.measured.max_levels, release.limits.levels))

@@ -9,6 +9,7 @@ from typing import Any
 from unlearn import datasets
 from unlearn.datasets import ImageDataset, Records
 from unlearn.errors import ReleaseError
+from unlearn.promise import Promise
 from unlearn.release import leaks, record, rowcheck, tree
 from unlearn.release.formats import FORMATS
 from unlearn.release.record import Release
@@ -44,7 +45,7 @@ def verify(folder: Path, clean: ImageDataset | None = None, clean_test: ImageDat
 
 
 def _rows(folder: Path, release: Release, split: str, clean: ImageDataset | None) -> Iterator[Finding]:
-    check = rowcheck.SplitCheck(release, split, clean, rowcheck.limit(release, split))
+    check = rowcheck.SplitCheck(release, split, clean, rowcheck.limits(release, split))
     for item in FORMATS[release.format].read(folder, split, release.classes):
         if isinstance(item, Finding):
             yield item
@@ -79,6 +80,15 @@ def facts(folder: Path) -> dict[str, Any]:
         ReleaseError: no release, or a damaged record.
     """
     return asdict(record.read(folder))
+
+
+def limits(folder: Path) -> Promise:
+    """What the perturbation of a release keeps to on every training image.
+
+    Raises:
+        ReleaseError: no release, or a damaged record.
+    """
+    return record.read(folder).limits
 
 
 def load(folder: Path) -> dict[str, ImageDataset]:

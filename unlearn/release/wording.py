@@ -1,8 +1,8 @@
 """The sentences of the data set card that do not depend on the data."""
 
 INTRODUCTION = (
-    "This data set is deliberately made hard to train on. Its publisher added a small perturbation to "
-    "the training images, so that models trained on them learn the perturbation instead of the content. "
+    "This data set is deliberately made hard to train on. Its publisher perturbed the training "
+    "images, so that models trained on them learn the perturbation instead of the content. "
     "The purpose is to keep the images from being used for training without consent. To ask for a "
     "clean copy, contact the publisher of this page; a gated repository is a way to share one."
 )

@@ -13,6 +13,7 @@ from unlearn import files, images, registry
 from unlearn.datasets import ImageDataset
 from unlearn.errors import ReleaseError
 from unlearn.progress import Progress, Silent
+from unlearn.promise import Promise
 from unlearn.quantities import whole_levels
 from unlearn.release import card, leaks, record, stored, tree
 from unlearn.release.facts import Facts
@@ -65,7 +66,7 @@ def write(
 
 
 def _check(splits: _Splits, facts: Facts, quality: images.Quality, mask: NDArray[np.bool_]) -> None:
-    train, limit = splits["train"], whole_levels(facts.epsilon)
+    train, limit = splits["train"], (facts.promise or Promise(whole_levels(facts.epsilon))).levels
     problems = []
     if mask.shape != (len(train),) or mask.dtype != np.bool_ or not mask.any():
         problems.append(f"mask of {mask.dtype} {mask.shape} for {len(train)} samples: nothing is protected, or unclear")

@@ -1,0 +1,78 @@
+"""CUDA: its contract, its claim (a network learns the blurs and not the images), its recipes."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_dataset
+from methods.contract import check, problem
+from methods.learning import MINI, both, cifar, clean, crafted, embedded, learned, learned_cifar
+
+from unlearn import recipe
+from unlearn.errors import DataError, RecipeError
+from unlearn.kinds.filtering import UNIT
+from unlearn.methods.cuda import CUDA
+
+
+@pytest.mark.parametrize("epsilon", [8 / 255, 1.0])
+@pytest.mark.parametrize("exposure", ["image", "kernel"])
+def test_contract(epsilon: float, exposure: str) -> None:
+    for size in (3, 5):
+        check(CUDA(size, exposure=exposure), "class-wise", epsilon)  # type: ignore[arg-type]
+    check(CUDA(exposure=exposure), "class-wise", epsilon, channels=1)  # type: ignore[arg-type]
+
+
+def test_kernels_have_one_weight_of_1_and_small_ones_beside_it() -> None:
+    made = CUDA().craft(problem(make_dataset(100, classes=20), "class-wise", 1.0))
+    kernels = made.kernel.flatten(1)
+    assert ((kernels == UNIT).sum(1) == 1).all()
+    assert len(set(kernels.argmax(1).tolist())) > 4
+    others = kernels[kernels < UNIT].double() / UNIT
+    assert float(others.max()) <= 0.3
+    assert float(others.mean()) == pytest.approx(0.15, abs=0.02)
+
+
+def test_kernels_are_the_seeds_secret() -> None:
+    one, other = (CUDA().craft(problem(make_dataset(72), "class-wise", 1.0, seed)).kernel for seed in (0, 1))
+    assert not torch.equal(one, other)
+
+
+def test_exposure_by_the_kernel_keeps_the_brightness() -> None:
+    data = make_dataset(72)
+    made = CUDA(exposure="kernel").craft(problem(data, "class-wise", 1.0))
+    pixels = made.apply_pixels(data.images, np.arange(72))
+    assert abs(float(pixels.mean()) - float(data.images.mean())) < 1
+
+
+def test_impossible_problems_are_refused() -> None:
+    with pytest.raises(DataError, match="cuda: a kernel stands for a class; in a recipe: rows: class-wise"):
+        CUDA().craft(problem(make_dataset(72), "sample-wise", 1.0))
+    with pytest.raises(RecipeError, match=r"method\.size: should be odd, got 4"):
+        recipe.load("cuda", ["method.size=4"])
+
+
+def test_claim_a_network_trained_on_it_learns_little() -> None:
+    """Less than half of the clean accuracy is the paper's claim for ResNet-18 on CIFAR-10 (25.5 %).
+
+    It is not reached here: the small CNN still learns 0.52 of 0.94 from 2,400 drawings, and 0.61 from random noise of
+    the same PSNR, which is that low because the filters blur. So the bounds here say only that it costs a lot.
+    """
+    pixels, control = both(crafted(CUDA(), embedded("train"), "class-wise", 1.0), embedded("train"))
+    assert clean() > 0.85
+    assert learned(pixels) < clean() - 0.3
+    assert learned(pixels) < learned(control)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MINI.is_dir(), reason="needs CIFAR-10 in UNLEARN_SHARED")
+def test_claim_on_cifar10() -> None:
+    pixels, control = both(crafted(CUDA(), cifar("train"), "class-wise", 1.0), cifar("train"))
+    reached = learned_cifar(cifar("train").images)
+    assert learned_cifar(pixels) < reached / 2
+    assert learned_cifar(control) > reached - 0.06
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda-imagenet100", "small/cuda"])
+def test_recipes_are_the_papers(name: str) -> None:
+    settings = recipe.load(name)
+    assert settings.method == CUDA(3, 0.3)
+    assert (settings.epsilon, settings.rows) == (1.0, "class-wise")

@@ -1,0 +1,58 @@
+"""What a network learns from protected images: the claims of the methods whose surrogates are trained beforehand."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import SHARED, make_dataset
+from methods.contract import problem
+
+from unlearn import datasets, training
+from unlearn.datasets import ImageDataset
+from unlearn.images import Pixels
+from unlearn.settings import SGD, Training
+
+Sets = tuple[ImageDataset, ImageDataset]  # for training, for tests
+
+
+# Bright quadrants of 6 levels among noise of 60: learned in a second, and a budget of 8 levels is no trifle.
+QUADRANTS = make_dataset(240, contrast=6), make_dataset(300, seed=1, contrast=6)
+SHORT = Training(epochs=8, batch_size=24, sgd=SGD(0.05, clip=1.0), augment=())
+DEMO = Training(epochs=8, batch_size=64, sgd=SGD(0.05, clip=1.0), augment=("flip",))
+MINI = SHARED / "cifar10-mini"
+NEEDS_MINI = pytest.mark.skipif(not MINI.is_dir(), reason=f"no {MINI}; set UNLEARN_SHARED")
+
+
+def learned(sets: Sets, settings: Training, images: Pixels | None = None, seed: int = 0) -> float:
+    """Clean test accuracy of a small CNN trained on these images with the labels of the training set."""
+    train, test = sets
+    pixels = train.images if images is None else images
+    torch.set_num_threads(1)  # sums depend on the number of threads, and a figure of one seed with them
+    network = training.build("small_cnn", train.classes, train.images.shape[1:], seed)
+    batches = training.Batches(*(torch.from_numpy(array) for array in (pixels, train.labels, train.keys)))
+    training.train(network, batches, settings, seed)
+    return training.accuracy(network, torch.from_numpy(test.images), torch.from_numpy(test.labels))
+
+
+def learned_from(method: Any, sets: Sets, settings: Training, epsilon: float = 8 / 255) -> float:
+    """The same on the images that a method protects; surrogate and victim start from two seeds."""
+    made = method.craft(problem(sets[0], "sample-wise", epsilon, seed=1))
+    return learned(sets, settings, made.apply_pixels(sets[0].images, np.arange(len(sets[0]))))
+
+
+@cache
+def clean(name: str) -> float:
+    """Clean accuracy on `quadrants`, `embedded` or `mini`."""
+    return learned(sets(name), SHORT if name == "quadrants" else DEMO)
+
+
+@cache
+def sets(name: str) -> Sets:
+    """Training and test set by name."""
+    if name == "quadrants":
+        return QUADRANTS
+    options = {"path": str(MINI)} if name == "mini" else {}
+    source = "parquet" if name == "mini" else "embedded"
+    return datasets.load(source, "train", **options), datasets.load(source, "test", **options)

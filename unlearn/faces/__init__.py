@@ -1,0 +1,1 @@
+"""Faces in photos: found, aligned to a canvas, embedded, and noise laid back over them."""
