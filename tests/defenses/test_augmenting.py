@@ -8,6 +8,7 @@ from scipy.ndimage import map_coordinates
 from torch import nn
 
 from unlearn import training
+from unlearn.crafting import coloring
 from unlearn.defenses import _coloring, _operations, _plasma, _warping
 from unlearn.defenses._field import named
 from unlearn.defenses.coin import COIN
@@ -107,10 +108,10 @@ def test_equalize_and_autocontrast_reach_black_and_white() -> None:
 
 
 def test_a_full_turn_of_hue_is_none_and_gray_has_no_hue() -> None:
-    assert torch.allclose(_coloring.hue(IMAGES, torch.ones(6)), IMAGES, atol=1e-5)
+    assert torch.allclose(coloring.hue(IMAGES, torch.ones(6)), IMAGES, atol=1e-5)
     gray = IMAGES[:, :1].expand(6, 3, 16, 16)
-    assert torch.allclose(_coloring.hue(gray, torch.full((6,), 0.3)), gray, atol=1e-5)
-    third = _coloring.hue(IMAGES, torch.full((6,), 1 / 3))
+    assert torch.allclose(coloring.hue(gray, torch.full((6,), 0.3)), gray, atol=1e-5)
+    third = coloring.hue(IMAGES, torch.full((6,), 1 / 3))
     assert torch.allclose(third, IMAGES.roll(1, 1), atol=1e-5)
 
 

@@ -13,24 +13,24 @@ def luma(images: Tensor) -> Tensor:
     return torch.einsum("bchw,c->bhw", images, images.new_tensor(LUMA))[:, None]
 
 
-def _blend(images: Tensor, others: Tensor, factor: Tensor) -> Tensor:
+def blend(images: Tensor, others: Tensor, factor: Tensor) -> Tensor:
     """Away from the others by a factor: 0 gives them, 1 the images; clipped to [0, 1]."""
     return (others + factor[:, None, None, None] * (images - others)).clamp(0.0, 1.0)
 
 
 def brightness(images: Tensor, factor: Tensor) -> Tensor:
     """Multiplied by a factor."""
-    return _blend(images, torch.zeros_like(images), factor)
+    return blend(images, torch.zeros_like(images), factor)
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Away from the image's mean luma."""
-    return _blend(images, luma(images).mean((2, 3), keepdim=True), factor)
+    return blend(images, luma(images).mean((2, 3), keepdim=True), factor)
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Away from gray."""
-    return _blend(images, luma(images), factor)
+    return blend(images, luma(images), factor)
 
 
 def hue(images: Tensor, turn: Tensor) -> Tensor:

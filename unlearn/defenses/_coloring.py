@@ -1,43 +1,16 @@
-"""Changes of color and tone with a strength for each sample: images (B, C, H, W) in [0, 1], strengths (B,)."""
+"""Changes of tone beside those of crafting/coloring.py: images (B, C, H, W) in [0, 1], strengths (B,)."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlearn.defenses.grayscale import LUMA
+from unlearn.crafting.coloring import blend
 from unlearn.quantities import LEVELS
 
 
 def spread(values: Tensor) -> Tensor:
     """(B,) as (B, 1, 1, 1)."""
     return values[:, None, None, None]
-
-
-def luma(images: Tensor) -> Tensor:
-    """Shape (B, 1, H, W); the mean of the channels where there are not three."""
-    if images.shape[1] != len(LUMA):
-        return images.mean(1, keepdim=True)
-    return torch.einsum("bchw,c->bhw", images, torch.tensor(LUMA, device=images.device, dtype=images.dtype))[:, None]
-
-
-def blend(images: Tensor, others: Tensor, factor: Tensor) -> Tensor:
-    """Away from the others by a factor: 0 gives them, 1 the images, above 1 goes beyond; clipped to [0, 1]."""
-    return (others + spread(factor) * (images - others)).clamp(0.0, 1.0)
-
-
-def brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Multiplied by a factor."""
-    return blend(images, torch.zeros_like(images), factor)
-
-
-def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Away from the image's mean luma."""
-    return blend(images, luma(images).mean((2, 3), keepdim=True), factor)
-
-
-def saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Away from gray."""
-    return blend(images, luma(images), factor)
 
 
 def sharpness(images: Tensor, factor: Tensor) -> Tensor:
@@ -75,14 +48,3 @@ def equalize(images: Tensor) -> Tensor:
     histogram.scatter_add_(2, levels, torch.ones_like(levels, dtype=histogram.dtype))
     below = histogram.cumsum(2) / levels.shape[2]
     return below.gather(2, levels).reshape(images.shape)
-
-
-def hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Color turned around the gray axis by `turn` (B,) of a full circle; gray images stay as they are."""
-    if images.shape[1] != len(LUMA):
-        return images
-    angle = 2 * torch.pi * turn
-    cos, sin = angle.cos()[:, None, None], (angle.sin() / 3**0.5)[:, None, None]
-    around = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=images.device)
-    matrix = cos * torch.eye(3, device=images.device) + (1 - cos) / 3 + sin * around
-    return torch.einsum("bdc,bchw->bdhw", matrix, images).clamp(0.0, 1.0)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from unlearn.crafting import coloring
 from unlearn.defenses import _coloring as color
 from unlearn.defenses._warping import affine
 from unlearn.randomness import Draws
@@ -36,10 +37,10 @@ OPERATIONS: tuple[Operation, ...] = (
     lambda x, s: color.equalize(x),
     _rotate,
     lambda x, s: color.solarize(x, 1 - s.abs()),
-    lambda x, s: color.saturation(x, 1 + TONE * s),
+    lambda x, s: coloring.saturation(x, 1 + TONE * s),
     lambda x, s: color.posterize(x, 8 - (4 * s.abs()).round()),
-    lambda x, s: color.contrast(x, 1 + TONE * s),
-    lambda x, s: color.brightness(x, 1 + TONE * s),
+    lambda x, s: coloring.contrast(x, 1 + TONE * s),
+    lambda x, s: coloring.brightness(x, 1 + TONE * s),
     lambda x, s: color.sharpness(x, 1 + TONE * s),
     lambda x, s: _map(x, {(0, 1): SHEAR * s}),
     lambda x, s: _map(x, {(1, 0): SHEAR * s}),

@@ -88,25 +88,25 @@ class SimCLR(Defense):
 
     def view(self, images: Tensor, draws: Draws, stream: str) -> Tensor:
         """One random view of every image: crop, flip, jitter with probability 0.8, gray with probability 0.2."""
-        from unlearn.defenses import _coloring as color
-        from unlearn.defenses import _warping
+        from unlearn.crafting import coloring
+        from unlearn.defenses import _coloring, _warping
 
         def chosen(name: str, probability: float) -> Tensor:
-            return color.spread(draws.uniform(f"{stream}-{name}") < probability)
+            return _coloring.spread(draws.uniform(f"{stream}-{name}") < probability)
 
         images = _warping.resized_crop(images, draws, self.smallest, stream)
         images = images.flip(3).where(chosen("flip", 0.5), images)
         images = self._jittered(images, draws, stream).where(chosen("jitter", 0.8), images)
-        return color.luma(images).expand_as(images).where(chosen("gray", 0.2), images)
+        return coloring.luma(images).expand_as(images).where(chosen("gray", 0.2), images)
 
     def _jittered(self, images: Tensor, draws: Draws, stream: str) -> Tensor:
         """Brightness, contrast and saturation by 1 +- 0.8 * jitter, hue by 0.2 * jitter of a circle."""
-        from unlearn.defenses import _coloring as color
+        from unlearn.crafting import coloring
 
-        for tone in (color.brightness, color.contrast, color.saturation):
+        for tone in (coloring.brightness, coloring.contrast, coloring.saturation):
             factor = 1 + 0.8 * self.jitter * (2 * draws.uniform(f"{stream}-{tone.__name__}") - 1)
             images = tone(images, factor)
-        return color.hue(images, 0.2 * self.jitter * (2 * draws.uniform(f"{stream}-hue") - 1))
+        return coloring.hue(images, 0.2 * self.jitter * (2 * draws.uniform(f"{stream}-hue") - 1))
 
 
 def _encoded(victim: nn.Module, images: Tensor) -> Tensor:
