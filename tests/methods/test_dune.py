@@ -71,7 +71,7 @@ def test_recipes(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["embedded", pytest.param("mini", marks=trained.NEEDS_MINI)])
-def test_claim_on_images(name: str) -> None:
-    method = Dune(STEPS, networks=3, shift=1, judges=64, pretrain=trained.DEMO)
-    assert trained.learned_from(method, trained.sets(name), trained.DEMO) < trained.clean(name) / 2
+def test_claim_on_the_embedded_set() -> None:
+    """Measured: 0.40 of 0.94."""
+    method = Dune(PGD(0.8 / 255, 8), networks=3, shift=1, judges=64, pretrain=trained.DEMO)
+    assert trained.learned_from(method, trained.sets("embedded"), trained.DEMO) < trained.clean("embedded") / 2

@@ -29,7 +29,12 @@ def test_one_level_of_gray() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_claim_a_victim_does_not_generalize(kernel: str) -> None:
-    """At most half of the clean accuracy of a small CNN, which neither of the two kernels is one of."""
+    """At most half of the clean accuracy of a small CNN, which neither of the two kernels is one of.
+
+    On the embedded set there is nothing to claim: the kernels' networks do not learn it. Trained on 400 of its images
+    they predict at chance (0.18 of six classes), so their loss has nowhere to climb, and victims learn as from clean
+    images (0.92 of 0.94). The same networks are right on 0.2 of CIFAR-10 (JPEG q75) after 400 images.
+    """
     method = NTGA(STEPS, kernel=kernel, block_size=60, judges=60)
     found = trained.learned_from(method, trained.QUADRANTS, trained.SHORT)
     assert found < trained.clean("quadrants") / 2
@@ -89,15 +94,3 @@ def test_recipes(name: str) -> None:
 def test_the_released_settings() -> None:
     """t = 64, blocks of 512, 10 steps of 1.1 / 10 of 8/255."""
     assert recipe.load("ntga").method == NTGA(PGD(0.88 / 255, 10), "convolutional", 64.0, 512)
-
-
-@pytest.mark.slow
-@trained.NEEDS_MINI
-def test_claim_on_images() -> None:
-    """On the embedded set there is nothing to claim: the kernels' networks do not learn it.
-
-    Trained on 400 of its images they predict at chance (0.18 of six classes; 0.20 to 0.23 of ten on CIFAR-10), so their
-    loss has nowhere to climb, and victims learn as from clean images (0.92 of 0.94).
-    """
-    method = NTGA(STEPS, block_size=100, judges=200)
-    assert trained.learned_from(method, trained.sets("mini"), trained.DEMO) < trained.clean("mini") / 2

@@ -123,7 +123,7 @@ def _together(problem: Problem, noise: noises.Grid, chunk: Sequence[Group], work
     """At most one group a process; what each has made, all receive."""
     workers = problem.workers
     ends = [0, *accumulate(len(group.rows) for group in chunk)]
-    made = torch.empty((ends[-1], *noise.values.shape[1:]), device=workers.device)
+    made = torch.zeros((ends[-1], *noise.values.shape[1:]), device=workers.device)
     shares = workers.deal(len(chunk))
     for i in shares[workers.rank]:
         made[ends[i] : ends[i + 1]] = work(chunk[i], tick)
