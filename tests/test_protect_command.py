@@ -229,6 +229,7 @@ def test_a_dry_run_crafts_nothing(photos: Path, tmp_path: Path, crafting: list[d
     plan = protection.dry_run(photos, tmp_path / "out", Options(people="folders"), Quiet())
     assert plan.crafting == ("a", "b")
     assert plan.seconds
+    assert plan.key_seconds
     assert crafting == []
     assert not (tmp_path / "out").exists()
 

@@ -78,16 +78,16 @@ def craft_keys(
     team, settings = team or alone(), recipe.load(name or f"photos/{intensity}", overrides)
     progress = progress if progress and team.main else Silent()
     secret = secret_of(work, subjects, team)
-    album = collect(subjects, _side(settings), secret, progress)
+    album = collect(subjects, side(settings), secret, progress)
     delta = settings.method.craft(problem(settings, album, secret, work, team, progress)).delta.numpy()
     return {each: key(each, delta[i], settings, intensity, secret) for i, each in enumerate(album.subjects)}
 
 
-def _side(settings: Recipe) -> int:
-    fit = settings.data.fit
-    if fit is None or settings.band is None:
+def side(settings: Recipe) -> int:
+    """Pixels a side of the small photos."""
+    if settings.data.fit is None or settings.band is None:
         raise DataError(f"recipe {settings.name} is not for photos: it needs data.fit and band")
-    return fit.height
+    return settings.data.fit.height
 
 
 def secret_of(work: Path, subjects: Mapping[str, Sequence[Path]], team: Workers) -> bytes:
@@ -122,16 +122,20 @@ def collect(
     Raises:
         DataError: no photo of a subject can be read.
     """
-    count = max(8, min(PHOTOS_A_SUBJECT, PHOTOS // len(subjects)))
+    count = photos_each(len(subjects))
     chosen = {name: sorted(shuffled(paths, secret)[:count]) for name, paths in sorted(subjects.items())}
     small: dict[str, list[NDArray[np.uint8]]] = {}
     with (progress or Silent()).task("photos for the keys", sum(map(len, chosen.values()))) as advance:
         for name, paths in chosen.items():
-            views = [thumbnail(path, side, advance) for path in paths]
-            small[name] = [view for view in views if view is not None]
+            small[name] = [view for path in paths if (view := thumbnail(path, side, advance)) is not None]
             if not small[name]:
                 raise DataError(f"{name}: none of {len(paths)} photos can be read, so no key can be crafted")
     return with_decoys(small)
+
+
+def photos_each(subjects: int) -> int:
+    """Photos of a subject from which its key is crafted, at most."""
+    return max(8, min(PHOTOS_A_SUBJECT, PHOTOS // subjects))
 
 
 def shuffled(paths: Iterable[Path], secret: bytes) -> list[Path]:

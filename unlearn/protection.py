@@ -109,10 +109,20 @@ def dry_run(photos: Path, out: Path, options: Options = Options(), display: Disp
     archive = _archive(job)
     with manifests.read_only(archive.state) as manifest:
         planned = plan.make(job.found, archive, manifest, *job.missing)
-    planned = plan.timed(planned, job.found, archive)
+    planned = replace(plan.timed(planned, job.found, archive), key_seconds=_key_seconds(planned, job))
     _tell(planned, archive, job, display)
     display.say("dry run: nothing was written")
     return planned
+
+
+def _key_seconds(planned: Plan, job: _Work) -> float | None:
+    """An estimate for the subjects' keys that are missing, in which trials of the recipe's steps take seconds."""
+    if not planned.crafting or job.options.untrusted:
+        return None
+    from unlearn import album_timing
+
+    counts = {name: planned.subjects[name] for name in planned.crafting}
+    return album_timing.estimate(counts, job.options.intensity, job.aims.photo)
 
 
 def _look(photos: Path, out: Path, options: Options, display: Display, stop: StopRequest) -> _Work:

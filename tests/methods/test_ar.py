@@ -89,15 +89,21 @@ def test_too_few_processes_are_an_error() -> None:
         AR(response=3.0, candidates=200).craft(problem(make_dataset(72), "sample-wise"))
 
 
-def test_claim_a_network_trained_on_it_learns_little() -> None:
-    """At twice the published norm: the embedded set's drawings have more contrast than photos.
+STRONGER = AR(norm=1.5)
 
-    Random noise of that norm costs something here too (0.82 of 0.94 clean), so AR must beat it by as much as clean.
-    """
-    pixels, control = both(crafted(AR(norm=2.0), embedded("train"), "sample-wise", 64 / 255), embedded("train"))
+
+def test_claim_a_network_trained_on_it_learns_little() -> None:
+    """At 7/255 a value: at the published 4.6/255 the embedded set's drawings, which have hard edges on plain grounds,
+    are learned beside the noise in 300 steps (0.56 of clean 0.94, and 0.35 here)."""
+    pixels, _ = both(crafted(STRONGER, embedded("train"), "sample-wise", 64 / 255), embedded("train"))
     assert clean() > 0.85
     assert learned(pixels) < clean() / 2
-    assert learned(pixels) < learned(control) / 2
+
+
+@pytest.mark.slow
+def test_claim_noise_of_the_same_norm_alone_does_not_protect() -> None:
+    _, control = both(crafted(STRONGER, embedded("train"), "sample-wise", 64 / 255), embedded("train"))
+    assert learned(control) > clean() - 0.1
 
 
 @pytest.mark.slow

@@ -117,3 +117,16 @@ def test_reasons_with_names_and_numbers_fall_into_groups() -> None:
 def test_sizes_are_readable() -> None:
     assert [wording.size(n) for n in (5, 4_700_000, 3.2e12)] == ["5 bytes", "4.7 MB", "3.2 TB"]
     assert os.linesep not in wording.size(1)
+
+
+@pytest.mark.parametrize(
+    ("known", "faces", "text"),
+    [
+        (125.0, (), "about 0:02:05 before to craft 2 keys"),
+        (125.0, ("al",), "about 0:02:05 before to craft 2 keys and some time for 1 face keys"),
+        (None, ("al",), "the crafting of 3 keys before"),
+    ],
+)
+def test_the_time_for_keys_is_told(settings: Archive, known: float | None, faces: tuple[str, ...], text: str) -> None:
+    made = dataclasses.replace(planned(settings), crafting=("al", "zoe"), face_crafting=faces, key_seconds=known)
+    assert next(line for line in plan.lines(made, settings) if line.startswith("time: ")).endswith(text)

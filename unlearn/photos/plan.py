@@ -31,7 +31,8 @@ FEW = 5  # photos of a subject from which little can be learnt
 class Plan:
     """formats: photos by format. actions: files by what happens to them. left_out: by reason. rules: not walked.
 
-    size: bytes of the photos to work on. space, free: bytes needed and there. seconds: estimate, None if unknown.
+    size: bytes of the photos to work on. space, free: bytes needed and there. seconds: estimate, None if unknown;
+    key_seconds: of crafting the subjects' keys before, None if unknown.
     crafting: subjects whose keys have to be crafted. face_crafting: persons whose face keys have to be.
     threats: what is protected against. detector: of faces, "" where none is needed.
     """
@@ -51,12 +52,13 @@ class Plan:
     space: int = 0
     free: int = 0
     seconds: float | None = None
+    key_seconds: float | None = None
 
     def facts(self) -> dict[str, Any]:
         """For the `plan` event."""
         names = ("formats", "actions", "left_out", "rules", "subjects")
         plain = {name: dict(sorted(getattr(self, name).items())) for name in names}
-        numbers = {name: getattr(self, name) for name in ("renamed", "size", "space", "free", "seconds")}
+        numbers = {name: getattr(self, name) for name in ("renamed", "size", "space", "free", "seconds", "key_seconds")}
         lists = {name: list(getattr(self, name)) for name in ("crafting", "face_crafting", "threats", "unreadable")}
         return {**plain, **numbers, **lists, "detector": self.detector}
 
@@ -188,10 +190,17 @@ def lines(plan: Plan, archive: Archive) -> list[str]:
     text.append(f"space: about {wording.size(plan.space)} needed in {archive.out}, {wording.size(plan.free)} free")
     if plan.seconds is not None:
         workers = archive.limits().workers
-        keys = len(plan.crafting) + len(plan.face_crafting)
-        more = f", and the crafting of {keys} keys before" if keys else ""
-        text.append(f"time: about {clock(plan.seconds)} with {workers} workers{more}")
+        text.append(f"time: about {clock(plan.seconds)} with {workers} workers{_before(plan)}")
     return text
+
+
+def _before(plan: Plan) -> str:
+    """What is crafted before the first photo is written, and how long that takes if it is known."""
+    keys, faces = len(plan.crafting), len(plan.face_crafting)
+    if plan.key_seconds is None:
+        return f", and the crafting of {keys + faces} keys before" if keys + faces else ""
+    more = f" and some time for {faces} face keys" if faces else ""
+    return f", and about {clock(plan.key_seconds)} before to craft {keys} keys{more}"
 
 
 def _people(plan: Plan) -> list[str]:
