@@ -20,7 +20,8 @@ FLOORS = {
     3: ("methods", "defenses"),
     4: ("audit", "release", "photos"),
     5: ("recipe", "recipe_files", "recipe_check", "recipe_schema", "run", "examination", "publish", "expectations",
-        "protection", "people", "album", "photo_audit", "matching", "against", "cloaking_photos", "face_album"),
+        "protection", "people", "album", "album_timing", "photo_audit", "matching", "against", "cloaking_photos",
+        "face_album"),
     6: ("cli", "cli_audit", "cli_people", "cli_photos", "catalog", "doctor", "__main__"),
 }  # fmt: skip
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
