@@ -12,6 +12,7 @@ import torch
 
 from unlearn.datasets import ImageDataset
 
+pytest_plugins = ["photo_fixtures"]
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("UNLEARN_SHARED", ROOT.parent / "shared")) / "data"
 

@@ -1,7 +1,9 @@
 """Small archives of generated photos, and keys of random noise, so that nothing has to be trained."""
 
+import dataclasses
 import hashlib
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ import numpy as np
 from PIL import Image
 
 from unlearn.photos import archive as archives
-from unlearn.photos import keys, protecting, survey
+from unlearn.photos import keys, manifest, protecting, survey
 from unlearn.photos.archive import Archive, Ended
 from unlearn.photos.display import Quiet
-from unlearn.photos.jobs import Outcome, Setup
+from unlearn.photos.jobs import Job, Outcome, Setup
 from unlearn.photos.keys import Key
 from unlearn.photos.pool import Feed, Limits
+from unlearn.photos.rows import Row
 from unlearn.photos.survey import Survey
 from unlearn.photos.walking import Rules
 from unlearn.quantities import FINE
@@ -69,6 +72,27 @@ def run(settings: Archive, stop: StopRequest | None = None, rules: Rules = Rules
     found = survey.survey(settings.photos, rules, people=None)
     with archives.opened(settings, found, Quiet()) as manifest:
         return archives.run(settings, found, manifest, Quiet(), stop or StopRequest()), found
+
+
+def rows(settings: Archive) -> dict[bytes, Row]:
+    """The manifest's rows by path."""
+    with manifest.read_only(settings.state) as found:
+        assert found
+        return {row.path: row for row in found.rows()}
+
+
+def protect_one(setup: Setup, name: str, **changes: object) -> Row:
+    """One file of `in` protected as a worker does it."""
+    job = Job(name.encode(), name.encode(), subject="everyone", format="jpeg")
+    return protecting.protect_file(dataclasses.replace(job, **changes), setup).row  # type: ignore[arg-type]
+
+
+def protect_command(folder: Path, *more: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`unlearn protect` on a folder that has `in` and a key."""
+    from conftest import unlearn
+
+    arguments = ("protect", folder / "in", folder / "out", "--key", folder / "key.safetensors", "--no-fsync")
+    return unlearn(*arguments, *more, cwd=None, **environment)
 
 
 def in_this_process(

@@ -5,35 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
-from archives import archive, in_this_process, photo, photos, run, saved_key, tree
+from archives import archive, photo, photos, rows, run, saved_key, tree
 
 from unlearn.errors import OutputError
 from unlearn.photos import archive as archives
 from unlearn.photos import manifest
-from unlearn.photos.rows import Row
 from unlearn.photos.settings import Archive
 from unlearn.photos.walking import Rules
 from unlearn.signals import StopRequest
 
-PROCESSES = ("mirrored", "order", "stop_request", "equal_files", "first_of_equals")
-
-
-@pytest.fixture(autouse=True)
-def few_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting workers takes half a second; only the tests that are about them do it."""
-    if not any(word in request.node.name for word in PROCESSES):
-        monkeypatch.setattr(archives.pool, "outcomes", in_this_process)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Archive:
-    return archive(photos(tmp_path / "in"), tmp_path / "out", saved_key(tmp_path / "key.safetensors"))
-
-
-def rows(settings: Archive) -> dict[bytes, Row]:
-    with manifest.read_only(settings.state) as found:
-        assert found
-        return {row.path: row for row in found.rows()}
+pytestmark = pytest.mark.usefixtures("few_processes")
 
 
 def test_the_tree_is_mirrored_and_the_originals_are_untouched(settings: Archive) -> None:

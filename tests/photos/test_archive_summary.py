@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from archives import archive, in_this_process, photo, photos, saved_key
+from archives import archive, photo, photos, saved_key
 
 from unlearn.photos import archive as archives
 from unlearn.photos import manifest as manifests
@@ -20,10 +20,7 @@ from unlearn.photos.summary import Summary
 from unlearn.photos.survey import Survey
 from unlearn.signals import StopRequest
 
-
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives.pool, "outcomes", in_this_process)
+pytestmark = pytest.mark.usefixtures("few_processes")
 
 
 @pytest.fixture

@@ -3,27 +3,16 @@
 import json
 import os
 import struct
-import subprocess
 import zlib
 from pathlib import Path
 
 import pytest
-from archives import archive, in_this_process, photo, photos, run, saved_key, tree
+from archives import archive, in_this_process, photo, photos, protect_command, run, tree
 from conftest import unlearn
 
 from unlearn.photos import archive as archives
 from unlearn.photos import manifest, originals
 from unlearn.photos.rows import Row
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return saved_key(tmp_path / "key.safetensors")
-
-
-def protect(tmp_path: Path, *more: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    arguments = ("protect", tmp_path / "in", tmp_path / "out", "--key", tmp_path / "key.safetensors", "--no-fsync")
-    return unlearn(*arguments, *more, cwd=None, **environment)
 
 
 def rows(out: Path) -> dict[bytes, Row]:
@@ -52,7 +41,7 @@ def test_truncated_empty_and_exploding_files(tmp_path: Path, key: Path) -> None:
     (tmp_path / "in/bomb.png").write_bytes(bomb())
     (tmp_path / "in/noise.jpg").write_bytes(b"\xff\xd8\xff" + os.urandom(5000))
     before = tree(tmp_path / "in")
-    done = protect(tmp_path)
+    done = protect_command(tmp_path)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     for name in ("half.jpg: ", "empty.jpg: ", "noise.jpg: "):
@@ -67,7 +56,7 @@ def test_truncated_empty_and_exploding_files(tmp_path: Path, key: Path) -> None:
 def test_a_loop_of_folders(tmp_path: Path, key: Path) -> None:
     photos(tmp_path / "in", 2)
     (tmp_path / "in/a/loop").symlink_to(tmp_path / "in")
-    done = protect(tmp_path, "--follow-links")
+    done = protect_command(tmp_path, "--follow-links")
     assert done.returncode == 0, done.stderr
     assert len(tree(tmp_path / "out")) == 2
 
@@ -110,14 +99,14 @@ def test_names_with_newlines_escapes_and_bytes_that_are_no_text(tmp_path: Path, 
         Path(os.fsdecode(os.path.join(base, name))).write_bytes(source + bytes(number))
     broken = Path(os.fsdecode(os.path.join(base, b"bro\nken\xe9.jpg")))
     broken.write_bytes(b"\xff\xd8\xff")
-    done = protect(tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = protect_command(tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 1, done.stderr
     assert "bro\\nken\\xe9.jpg: " in done.stdout
     assert "\x1b" not in done.stdout
     written = {os.path.relpath(os.path.join(f, n), os.fsencode(tmp_path / "out"))
                for f, _, ns in os.walk(os.fsencode(tmp_path / "out")) for n in ns}  # fmt: skip
     assert set(names) <= written
-    events = [json.loads(line) for line in protect(tmp_path, "--json", "--check-hash").stdout.splitlines()]
+    events = [json.loads(line) for line in protect_command(tmp_path, "--json", "--check-hash").stdout.splitlines()]
     assert events[-1]["event"] == "summary"
     assert unlearn("verify", tmp_path / "out", PYTHONIOENCODING="ascii").returncode == 0
 
@@ -128,12 +117,12 @@ def test_outputs_that_would_collide(tmp_path: Path, key: Path) -> None:
 
     photo(tmp_path / "in/IMG_1.jpg", 1)
     heif.from_pillow(Image.open(photo(tmp_path / "p.png", 2))).save(tmp_path / "in/IMG_1.HEIC", quality=80)
-    done = protect(tmp_path, "--heic", "jpeg")
+    done = protect_command(tmp_path, "--heic", "jpeg")
     assert done.returncode == 0, done.stderr
     assert sorted(tree(tmp_path / "out")) == ["IMG_1.heic.jpg", "IMG_1.jpg"]
     assert "1 outputs get another name" in done.stdout
     first = tree(tmp_path / "out")
-    assert protect(tmp_path, "--heic", "jpeg").returncode == 0
+    assert protect_command(tmp_path, "--heic", "jpeg").returncode == 0
     assert tree(tmp_path / "out") == first
 
 
@@ -161,7 +150,7 @@ def test_out_inside_photos_and_photos_inside_out(tmp_path: Path, key: Path) -> N
 def test_no_photos_and_no_folder(tmp_path: Path, key: Path) -> None:
     (tmp_path / "in").mkdir()
     for _ in range(2):
-        done = protect(tmp_path)
+        done = protect_command(tmp_path)
         assert done.returncode == 3
         assert "no photos in it" in done.stderr
         assert not (tmp_path / "out").exists()
@@ -173,7 +162,7 @@ def test_no_photos_and_no_folder(tmp_path: Path, key: Path) -> None:
 def test_out_that_is_a_file_and_a_key_that_is_none(tmp_path: Path, key: Path) -> None:
     photos(tmp_path / "in", 1)
     (tmp_path / "out").write_text("precious")
-    assert protect(tmp_path).returncode == 2
+    assert protect_command(tmp_path).returncode == 2
     assert (tmp_path / "out").read_text() == "precious"
     key.write_bytes(b"not a key")
     done = unlearn("protect", tmp_path / "in", tmp_path / "fresh", "--key", key)
@@ -183,7 +172,7 @@ def test_out_that_is_a_file_and_a_key_that_is_none(tmp_path: Path, key: Path) ->
 
 def test_a_photo_librarys_package(tmp_path: Path, key: Path) -> None:
     photo(tmp_path / "in/Photos Library.photoslibrary/originals/1.jpg")
-    done = protect(tmp_path)
+    done = protect_command(tmp_path)
     assert done.returncode == 2
     assert "export" in done.stderr
 
@@ -193,7 +182,7 @@ def test_an_unreadable_folder_is_named_and_the_rest_is_done(tmp_path: Path, key:
         pytest.skip("nothing is unreadable to root")
     photos(tmp_path / "in", 4)
     (tmp_path / "in/a").chmod(0)
-    done = protect(tmp_path)
+    done = protect_command(tmp_path)
     (tmp_path / "in/a").chmod(0o755)
     assert done.returncode == 1
     assert "a/: Permission denied" in done.stdout

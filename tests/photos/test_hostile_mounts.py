@@ -6,20 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archives import archive, photos, run, saved_key, tree
+from archives import archive, photos, protect_command, run, tree
 from conftest import unlearn
 
 from unlearn.photos import archive as archives
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return saved_key(tmp_path / "key.safetensors")
-
-
-def protect(tmp_path: Path, *more: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    arguments = ("protect", tmp_path / "in", tmp_path / "out", "--key", tmp_path / "key.safetensors", "--no-fsync")
-    return unlearn(*arguments, *more, cwd=None, **environment)
 
 
 @pytest.fixture
@@ -48,7 +38,7 @@ def test_a_full_disk_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path, key:
     assert not [name for name in os.listdir(out / "a") if name.endswith(".tmp")]
     subprocess.run(["mount", "-o", "remount,size=30m", mounted], check=True)
     assert unlearn("protect", tmp_path / "in", out, "--key", key).returncode == 0
-    calm = protect(tmp_path)
+    calm = protect_command(tmp_path)
     assert calm.returncode == 0, calm.stderr
     assert tree(out) == tree(tmp_path / "out")
 
@@ -68,7 +58,7 @@ def test_read_only_originals(tmp_path: Path, key: Path) -> None:
     if done.returncode:
         pytest.skip("no right to mount")
     try:
-        assert protect(tmp_path).returncode == 0
+        assert protect_command(tmp_path).returncode == 0
         inside = unlearn("protect", tmp_path / "in", tmp_path / "in" / "out", "--key", key)
         assert inside.returncode == 2
     finally:

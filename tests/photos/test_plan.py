@@ -5,16 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
-from archives import archive, in_this_process, photos, run, saved_key, tree
+from archives import archive, photos, run, saved_key, tree
 
-from unlearn.photos import archive as archives
 from unlearn.photos import manifest, plan, survey, wording
 from unlearn.photos.settings import Archive
 
-
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives.pool, "outcomes", in_this_process)
+pytestmark = pytest.mark.usefixtures("few_processes")
 
 
 @pytest.fixture

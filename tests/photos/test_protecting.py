@@ -7,28 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import photo, saved_key
+from archives import photo, protect_one, saved_key
 from PIL import Image
 
 from unlearn.photos import keys, leaks, making, originals, placing, protecting
 from unlearn.photos.jobs import Job, Setup
 from unlearn.photos.keys import KeyFileError
 from unlearn.photos.picture import LeftOut
-from unlearn.photos.rows import Row
-
-
-@pytest.fixture
-def setup(tmp_path: Path) -> Setup:
-    path = saved_key(tmp_path / "key.safetensors")
-    (tmp_path / "in").mkdir()
-    (tmp_path / "out").mkdir()
-    known = {"everyone": (str(path), keys.load(path).id)}
-    return Setup(os.fsencode(tmp_path / "in"), os.fsencode(tmp_path / "out"), known)
-
-
-def run(setup: Setup, name: str, **changes: object) -> Row:
-    job = Job(name.encode(), name.encode(), subject="everyone", format="jpeg")
-    return protecting.protect_file(dataclasses.replace(job, **changes), setup).row  # type: ignore[arg-type]
 
 
 def test_time_and_permissions_are_the_originals_and_the_original_is_untouched(tmp_path: Path, setup: Setup) -> None:
@@ -36,7 +21,7 @@ def test_time_and_permissions_are_the_originals_and_the_original_is_untouched(tm
     source.chmod(0o640)
     os.utime(source, ns=(5, 1_234_567_890_123_456_789))
     before = (source.read_bytes(), source.stat())
-    run(setup, "a.jpg")
+    protect_one(setup, "a.jpg")
     facts = (tmp_path / "out/a.jpg").stat()
     assert (facts.st_mtime_ns, facts.st_mode & 0o777) == (1_234_567_890_123_456_789, 0o640)
     after = source.stat()
@@ -51,7 +36,7 @@ def test_equal_bytes_give_equal_bytes_and_equal_pixels_equal_noise(tmp_path: Pat
     (tmp_path / "in/b.png").write_bytes(source.read_bytes())
     image = Image.open(source)
     image.save(tmp_path / "in/c.png", dpi=(72, 72), compress_level=1)
-    rows = [run(setup, name) for name in ("a.png", "b.png", "c.png")]
+    rows = [protect_one(setup, name) for name in ("a.png", "b.png", "c.png")]
     outs = [tmp_path / "out" / name for name in ("a.png", "b.png", "c.png")]
     assert outs[0].read_bytes() == outs[1].read_bytes()
     assert outs[0].read_bytes() != outs[2].read_bytes()
@@ -61,10 +46,10 @@ def test_equal_bytes_give_equal_bytes_and_equal_pixels_equal_noise(tmp_path: Pat
 
 def test_another_key_gives_other_noise(tmp_path: Path, setup: Setup) -> None:
     photo(tmp_path / "in/a.png")
-    first = run(setup, "a.png")
+    first = protect_one(setup, "a.png")
     other = saved_key(tmp_path / "other.safetensors", "bob", seed=9)
     known = {**setup.keys, "bob": (str(other), keys.load(other).id)}
-    second = run(dataclasses.replace(setup, keys=known), "a.png", subject="bob")
+    second = protect_one(dataclasses.replace(setup, keys=known), "a.png", subject="bob")
     assert first.out_sha256 != second.out_sha256
     assert first.key_id != second.key_id
 
@@ -80,7 +65,7 @@ def test_another_key_gives_other_noise(tmp_path: Path, setup: Setup) -> None:
 )
 def test_what_cannot_be_protected_says_why(tmp_path: Path, setup: Setup, data: bytes, status: str, words: str) -> None:
     (tmp_path / "in/a.jpg").write_bytes(data)
-    row = run(setup, "a.jpg")
+    row = protect_one(setup, "a.jpg")
     assert row.status == status
     assert words in row.reason
     assert list((tmp_path / "out").iterdir()) == []
@@ -89,7 +74,7 @@ def test_what_cannot_be_protected_says_why(tmp_path: Path, setup: Setup, data: b
 def test_unprotected_copies_only_where_asked(tmp_path: Path, setup: Setup) -> None:
     data = photo(tmp_path / "in/whole.jpg").read_bytes()[:-300]
     (tmp_path / "in/a.jpg").write_bytes(data)
-    row = run(dataclasses.replace(setup, unprotected="copy"), "a.jpg")
+    row = protect_one(dataclasses.replace(setup, unprotected="copy"), "a.jpg")
     assert row.status == "copied"
     assert "jpeg" in row.reason
     assert (tmp_path / "out/a.jpg").read_bytes() == data
@@ -108,7 +93,7 @@ def test_a_photo_that_changes_while_it_is_read_is_not_used(
         real(handle, before, count)
 
     monkeypatch.setattr(originals, "check_unchanged", changing)
-    row = run(setup, "a.jpg")
+    row = protect_one(setup, "a.jpg")
     assert (row.status, row.reason) == ("failed", originals.CHANGED)
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -118,7 +103,7 @@ def test_a_leak_in_what_would_be_written_stops_it(
 ) -> None:
     photo(tmp_path / "in/a.jpg")
     monkeypatch.setattr(leaks, "scan", lambda data, format: ["a second JPEG at byte 77"])
-    row = run(setup, "a.jpg")
+    row = protect_one(setup, "a.jpg")
     assert row.status == "failed"
     assert "second JPEG" in row.reason
     assert list((tmp_path / "out").iterdir()) == []
@@ -131,7 +116,7 @@ def test_noise_beyond_the_budget_is_not_written(tmp_path: Path, setup: Setup, mo
         picture.pixels[0, 0] ^= 0x7F  # type: ignore[attr-defined]
 
     monkeypatch.setattr(making.noise, "add", too_much)
-    row = run(setup, "a.png")
+    row = protect_one(setup, "a.png")
     assert row.status == "failed"
     assert "levels of 8" in row.reason
     assert list((tmp_path / "out").iterdir()) == []
@@ -145,7 +130,7 @@ def test_what_a_decoder_raises_costs_one_photo(tmp_path: Path, setup: Setup, mon
             raise error
 
         monkeypatch.setattr(making, "make", fail)
-        row = run(setup, "a.jpg")
+        row = protect_one(setup, "a.jpg")
         assert row.status == "failed"
         assert words in row.reason
 
@@ -169,13 +154,13 @@ def test_links_in_the_way_are_never_followed(tmp_path: Path, setup: Setup) -> No
     source = photo(tmp_path / "in/sub/a.jpg")
     clean = source.read_bytes()
     (tmp_path / "out/sub").symlink_to(tmp_path / "in/sub")
-    row = run(setup, "sub/a.jpg")
+    row = protect_one(setup, "sub/a.jpg")
     assert row.status == "failed"
     assert source.read_bytes() == clean
     (tmp_path / "out/sub").unlink()
     (tmp_path / "out/sub").mkdir()
     (tmp_path / "out/sub/a.jpg").symlink_to(source)
-    assert run(setup, "sub/a.jpg").status == "protected"
+    assert protect_one(setup, "sub/a.jpg").status == "protected"
     assert source.read_bytes() == clean
     assert not (tmp_path / "out/sub/a.jpg").is_symlink()
 
@@ -183,13 +168,13 @@ def test_links_in_the_way_are_never_followed(tmp_path: Path, setup: Setup) -> No
 def test_an_original_that_became_a_link_is_not_read(tmp_path: Path, setup: Setup) -> None:
     photo(tmp_path / "elsewhere.jpg")
     (tmp_path / "in/a.jpg").symlink_to(tmp_path / "elsewhere.jpg")
-    assert run(setup, "a.jpg").reason == "became a link"
-    assert run(dataclasses.replace(setup, follow_links=True), "a.jpg").status == "protected"
+    assert protect_one(setup, "a.jpg").reason == "became a link"
+    assert protect_one(dataclasses.replace(setup, follow_links=True), "a.jpg").status == "protected"
 
 
 def test_pipes_do_not_hang(tmp_path: Path, setup: Setup) -> None:
     os.mkfifo(tmp_path / "in/a.jpg")
-    assert run(setup, "a.jpg").status == "failed"
+    assert protect_one(setup, "a.jpg").status == "failed"
 
 
 def test_an_output_of_ours_is_not_protected_again(tmp_path: Path, setup: Setup) -> None:
@@ -203,17 +188,17 @@ def test_an_equal_file_uses_the_output_that_is_there(
 ) -> None:
     source = photo(tmp_path / "in/a.jpg")
     (tmp_path / "in/b.jpg").write_bytes(source.read_bytes())
-    first = run(setup, "a.jpg")
+    first = protect_one(setup, "a.jpg")
     alone = (tmp_path / "out/a.jpg").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(making, "make", lambda *arguments: pytest.fail("was computed again"))
-        second = run(setup, "b.jpg", twin=first)
+        second = protect_one(setup, "b.jpg", twin=first)
     assert second == dataclasses.replace(
         first, path=b"b.jpg", out_path=b"b.jpg", twin_of=b"a.jpg", mtime_ns=second.mtime_ns
     )
     assert (tmp_path / "out/b.jpg").read_bytes() == alone
     (tmp_path / "out/a.jpg").write_bytes(b"changed by somebody")
-    assert run(setup, "b.jpg", twin=first).twin_of is None
+    assert protect_one(setup, "b.jpg", twin=first).twin_of is None
     assert (tmp_path / "out/b.jpg").read_bytes() == alone
 
 
@@ -222,7 +207,7 @@ def test_a_damaged_key_is_no_photos_fault(tmp_path: Path, setup: Setup) -> None:
     path = tmp_path / "broken.safetensors"
     path.write_bytes(b"no key")
     with pytest.raises(KeyFileError):
-        run(dataclasses.replace(setup, keys={"everyone": (str(path), "0")}), "a.jpg")
+        protect_one(dataclasses.replace(setup, keys={"everyone": (str(path), "0")}), "a.jpg")
 
 
 def test_originals_larger_than_any_photo_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,32 +3,16 @@
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import key, photo, saved_key
+from archives import key, photo, protect_one
 from PIL import Image
 
 from unlearn.photos import keys, protecting
-from unlearn.photos.jobs import Job, Setup, Verified
-from unlearn.photos.rows import Row
+from unlearn.photos.jobs import Setup, Verified
 from unlearn.photos.writing import Writing
-
-
-@pytest.fixture
-def setup(tmp_path: Path) -> Setup:
-    path = saved_key(tmp_path / "key.safetensors")
-    (tmp_path / "in").mkdir()
-    (tmp_path / "out").mkdir()
-    known = {"everyone": (str(path), keys.load(path).id)}
-    return Setup(os.fsencode(tmp_path / "in"), os.fsencode(tmp_path / "out"), known)
-
-
-def run(setup: Setup, name: str, **changes: object) -> Row:
-    job = Job(name.encode(), name.encode(), subject="everyone", format="jpeg")
-    return protecting.protect_file(dataclasses.replace(job, **changes), setup).row  # type: ignore[arg-type]
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -41,7 +25,7 @@ def pixels(path: Path) -> np.ndarray:
 )
 def test_a_photo_is_protected_in_its_own_format(tmp_path: Path, setup: Setup, name: str, options: dict) -> None:
     source = photo(tmp_path / "in" / name, 3, (320, 240), **options)
-    row = run(setup, name)
+    row = protect_one(setup, name)
     assert (row.status, row.reason) == ("protected", "")
     target = tmp_path / "out" / name
     assert Image.open(target).format == Image.open(source).format
@@ -64,9 +48,9 @@ def test_how_many_are_measured_is_the_users_choice(
     rows = []
     for number in range(40):
         photo(tmp_path / f"in/{number}.png", number, (24, 24))
-        rows.append(run(dataclasses.replace(setup, verify=verify), f"{number}.png"))
+        rows.append(protect_one(dataclasses.replace(setup, verify=verify), f"{number}.png"))
     assert sum(row.psnr is not None for row in rows) == measured
-    some = [run(dataclasses.replace(setup, verify="sample"), f"{number}.png") for number in range(40)]
+    some = [protect_one(dataclasses.replace(setup, verify="sample"), f"{number}.png") for number in range(40)]
     assert [row.psnr is not None for row in some] == [
         bool(row.pixel_hash and row.pixel_hash[0] % 16 == 0) for row in rows
     ]
@@ -78,7 +62,7 @@ def test_sixteen_bits_stay_sixteen_bits_within_the_budget(tmp_path: Path, setup:
     imagecodecs = pytest.importorskip("imagecodecs")
     deep = np.random.default_rng(0).integers(5000, 60000, (60, 80, 3)).astype(np.uint16)
     (tmp_path / "in/a.png").write_bytes(imagecodecs.png_encode(deep))
-    row = run(setup, "a.png")
+    row = protect_one(setup, "a.png")
     assert row.status == "protected", row.reason
     written = imagecodecs.png_decode((tmp_path / "out/a.png").read_bytes())
     assert written.dtype == np.uint16
@@ -93,7 +77,7 @@ def test_gray_stays_gray_and_alpha_stays(tmp_path: Path, setup: Setup) -> None:
     Image.fromarray(gray).save(tmp_path / "in/g.jpg")
     rgba = generator.integers(0, 255, (40, 50, 4), dtype=np.uint8)
     Image.fromarray(rgba).save(tmp_path / "in/a.png")
-    assert run(setup, "g.jpg").status == run(setup, "a.png").status == "protected"
+    assert protect_one(setup, "g.jpg").status == protect_one(setup, "a.png").status == "protected"
     assert Image.open(tmp_path / "out/g.jpg").mode == "L"
     written = np.asarray(Image.open(tmp_path / "out/a.png"))
     assert (written[..., 3] == rgba[..., 3]).all()
@@ -109,7 +93,7 @@ def test_a_clean_thumbnail_is_replaced(tmp_path: Path, setup: Setup) -> None:
     red.save(stream, "JPEG")
     block = piexif.dump({"0th": {271: b"Camera"}, "1st": {259: 6}, "thumbnail": stream.getvalue()})
     photo(tmp_path / "in/a.jpg", 1, (640, 480), exif=block)
-    row = run(setup, "a.jpg")
+    row = protect_one(setup, "a.jpg")
     assert row.status == "protected", row.reason
     assert json.loads(row.dropped)
     written = (tmp_path / "out/a.jpg").read_bytes()
@@ -124,7 +108,7 @@ def test_little_surviving_noise_is_told(tmp_path: Path, setup: Setup) -> None:
     path = tmp_path / "fine.safetensors"
     keys.save(path, dataclasses.replace(key(channels=3, size=256), epsilon=8 / 255))
     photo(tmp_path / "in/a.jpg", 1, (256, 256), quality=10)
-    row = run(dataclasses.replace(setup, keys={"everyone": (str(path), keys.load(path).id)}), "a.jpg")
+    row = protect_one(dataclasses.replace(setup, keys={"everyone": (str(path), keys.load(path).id)}), "a.jpg")
     assert row.kept is not None
     assert row.kept < 0.5
     assert "of the noise survives" in row.notes
@@ -132,7 +116,7 @@ def test_little_surviving_noise_is_told(tmp_path: Path, setup: Setup) -> None:
 
 def test_the_wrong_suffix_is_kept_and_noted(tmp_path: Path, setup: Setup) -> None:
     photo(tmp_path / "in/real.png").rename(tmp_path / "in/a.jpg")
-    row = run(setup, "a.jpg")
+    row = protect_one(setup, "a.jpg")
     assert row.format == "png"
     assert "suffix .jpg" in row.notes
     assert Image.open(tmp_path / "out/a.jpg").format == "PNG"
@@ -144,19 +128,19 @@ def test_heic_as_jpeg(tmp_path: Path, setup: Setup) -> None:
     image = Image.fromarray(generator.integers(0, 255, (64, 96, 3), dtype=np.uint8)).resize((192, 128))
     heif.from_pillow(image).save(tmp_path / "in/a.heic", quality=80)
     changed = dataclasses.replace(setup, writing=Writing(heic="jpeg"))
-    row = run(changed, "a.heic", out=b"a.jpg")
+    row = protect_one(changed, "a.heic", out=b"a.jpg")
     assert row.status == "protected", row.reason
     assert Image.open(tmp_path / "out/a.jpg").format == "JPEG"
-    assert run(setup, "a.heic").status == "protected"
+    assert protect_one(setup, "a.heic").status == "protected"
 
 
 def test_sidecars_are_filtered(tmp_path: Path, setup: Setup) -> None:
     text = {"title": "a.jpg", "photoTakenTime": {"timestamp": "1"}, "geoData": {"latitude": 1.5}, "url": "https://x"}
     (tmp_path / "in/a.jpg.json").write_text(json.dumps(text))
-    row = run(setup, "a.jpg.json", action="sidecar")
+    row = protect_one(setup, "a.jpg.json", action="sidecar")
     assert (row.status, row.reason) == ("copied", protecting.FILTERED)
     assert set(json.loads((tmp_path / "out/a.jpg.json").read_text())) == {"title", "photoTakenTime"}
-    row = run(dataclasses.replace(setup, sidecars="copy"), "a.jpg.json", action="sidecar")
+    row = protect_one(dataclasses.replace(setup, sidecars="copy"), "a.jpg.json", action="sidecar")
     assert (tmp_path / "out/a.jpg.json").read_bytes() == (tmp_path / "in/a.jpg.json").read_bytes()
     (tmp_path / "in/b.json").write_text("{}")
-    assert run(setup, "b.json", action="sidecar").status == "left-out"
+    assert protect_one(setup, "b.json", action="sidecar").status == "left-out"
