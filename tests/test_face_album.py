@@ -59,6 +59,7 @@ def test_a_key_for_every_person_with_a_face(tmp_path: Path) -> None:
     assert list(made.keys) == ["al", "zoe"]
     assert made.faceless == ("hill",)
     assert any("trained on" in note for note in made.notes)
+    assert made.notes[-1].endswith("may not fit other photos of these persons: al (4), zoe (1)")
     for name, key in made.keys.items():
         assert (key.subject, key.frame, key.threat, key.strength) == (name, "face", "matching", "mid")
         assert key.delta.shape == (1, 3, 32, 32)
@@ -102,7 +103,7 @@ def test_the_secret_decides_the_key_and_a_stop_changes_nothing(tmp_path: Path) -
 
 
 def test_em_on_faces_protects_against_training(tmp_path: Path) -> None:
-    made = craft({"al": shots(tmp_path, "al")}, tmp_path / "work", settings("faces/em-mid", EM))
+    made = craft({"al": shots(tmp_path, "al", 5)}, tmp_path / "work", settings("faces/em-mid", EM))
     key = made.keys["al"]
     assert (key.frame, key.threat, key.delta.shape) == ("face", "training", (1, 3, 32, 32))
     assert made.notes == ()

@@ -11,7 +11,7 @@ from conftest import unlearn
 from PIL import Image
 from safetensors.torch import save_file
 
-from unlearn import photo_audit, pretrained, protection, training
+from unlearn import photo_audit, photo_pairs, pretrained, protection, training
 from unlearn.audit.plan import AuditPlan
 from unlearn.errors import DataError
 from unlearn.photos import keys
@@ -84,7 +84,7 @@ def test_photos_stand_in_the_report_only_if_asked_for(archive: tuple[Path, Path]
 
 def test_training_photos_are_the_files_that_were_written(archive: tuple[Path, Path]) -> None:
     photos, out = archive
-    found = photo_audit.split(photo_audit.pairs(out, photos))
+    found = photo_pairs.split(photo_pairs.pairs(out, photos))
     assert not {pair.original for pair in found.train} & {pair.original for pair in found.test}
     made = photo_audit.subjects_by_channel(found, 16, photo_audit.Silent())
     first = made["none"]
@@ -99,11 +99,43 @@ def test_training_photos_are_the_files_that_were_written(archive: tuple[Path, Pa
     assert np.array_equal(made["jpeg-75"].test.images, first.test.images)
 
 
+def test_photos_from_outside_test_all_of_the_archive(archive: tuple[Path, Path], tmp_path: Path) -> None:
+    photos, out = archive
+    fresh = album(tmp_path / "fresh", count=3)
+    (fresh / "ann").rename(fresh / "zoe")
+    with pytest.raises(DataError, match=r"photos of 1 of the archive's subjects.*folders bob, zoe, and in the archive"):
+        photo_pairs.against(photo_pairs.pairs(out, photos), fresh)
+    (fresh / "zoe").rename(fresh / "ann")
+    results = photo_audit.audit(out, photos, tmp_path / "audit", PLAN, side=16, test=fresh)
+    assert results["photos"] == {"train": 20, "test": 6, "subjects": 2}
+    assert results["rows"][0]["train_on"] == "clean"
+    assert results["rows"][0]["clean_test_accuracy"] > 0.9
+
+
+def test_outside_photos_must_be_outside(archive: tuple[Path, Path]) -> None:
+    photos, out = archive
+    found = photo_pairs.pairs(out, photos)
+    with pytest.raises(DataError, match=r"jpg: is in the archive; --test names photos that were not protected"):
+        photo_pairs.against(found, photos)
+    with pytest.raises(DataError, match=r"nowhere: no such folder; --test names one with a folder of clean photos"):
+        photo_pairs.against(found, photos / "nowhere")
+
+
 def test_a_finished_audit_is_not_run_again(archive: tuple[Path, Path], tmp_path: Path) -> None:
     photos, out = archive
     first = photo_audit.audit(out, photos, tmp_path / "audit", PLAN, side=16)
     again = photo_audit.audit(out, photos, tmp_path / "audit", PLAN, side=16)
     assert first["rows"] == again["rows"]  # seconds included
+
+
+def test_photos_are_detected_as_they_were_shared(archive: tuple[Path, Path], tmp_path: Path) -> None:
+    """Once, and not for each channel again."""
+    photos, out = archive
+    plan = dataclasses.replace(PLAN, detection=True, training=dataclasses.replace(PLAN.training, epochs=1))
+    results = photo_audit.audit(out, photos, tmp_path / "audit", plan, side=16)
+    places = [(row["detector"], row["train_on"]) for row in results["detection"]]
+    assert len(places) == len(set(places)) == 6
+    assert len(list((tmp_path / "audit" / "cells").iterdir())) == len(results["rows"]) + 6
 
 
 def test_one_subject_cannot_be_audited(tmp_path: Path) -> None:

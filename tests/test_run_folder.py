@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from unlearn import run
+from unlearn.crafting import history
 from unlearn.errors import DataError
 from unlearn.progress import Logged, Silent
 
@@ -13,11 +14,11 @@ def test_a_log_line_cut_short_by_a_kill_harms_nothing(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text('{"event": "round", "round": 1}\n{"event": "rou')
     Logged(Silent(), log).log("stopped", reason="error", rounds=2)
-    assert run.crafting_facts(log) == {"reason": "error", "rounds": 2}
+    assert history.crafting_facts(log) == {"reason": "error", "rounds": 2}
 
 
 def test_no_log_is_no_fact(tmp_path: Path) -> None:
-    assert run.crafting_facts(tmp_path / "log.jsonl") == {}
+    assert history.crafting_facts(tmp_path / "log.jsonl") == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])

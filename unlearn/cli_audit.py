@@ -11,12 +11,15 @@ import typer
 from unlearn.errors import DataError
 
 AGAINST = "training on the images, or matching of an archive's faces."
-Runs = Annotated[list[Path], typer.Argument(help="Runs made on the same data, one release, or one archive.")]
+Runs = Annotated[list[Path], typer.Argument(help="Runs made on the same data, one release, foreign set or archive.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist or be empty.")]
 Plan = Annotated[str | None, typer.Option("--recipe", help="Another audit, e.g. audits/standard.")]
 Data = Annotated[str | None, typer.Option("--data", help="Where the data are: short for data.path=...")]
-Clean = Annotated[str | None, typer.Option("--clean", help="For a release: a recipe or run that names its clean data.")]
+Clean = Annotated[
+    str | None, typer.Option("--clean", help="For a release or a foreign set: a recipe or run of its clean data.")
+]
 Originals = Annotated[Path | None, typer.Option(help="For an archive: the photos it was made from.")]
+Test = Annotated[Path | None, typer.Option(help="For an archive: other clean photos, a folder a subject, to test on.")]
 Pictures = Annotated[bool, typer.Option("--report-images", help="Photos may stand in the report.")]
 Against = Annotated[Literal["training", "matching"], typer.Option(help=AGAINST)]
 Distractors = Annotated[Path | None, typer.Option(help="For matching: a folder of other people's photos.")]
@@ -39,6 +42,7 @@ def audit(
     data: Data = None,
     clean: Clean = None,
     originals: Originals = None,
+    test: Test = None,
     report_images: Pictures = False,
     against: Against = "training",
     distractors: Distractors = None,
@@ -58,7 +62,9 @@ def audit(
     with signals.stop_on_signals() as stop:
         team, say = workers.launch(stop, device), progress.choose(json_lines, quiet)
         if originals:
-            results = photo_audit.audit(runs[0], originals, out, plan, say, team, report_images=report_images)
+            results = photo_audit.audit(
+                runs[0], originals, out, plan, say, team, report_images=report_images, test=test
+            )
         else:
             overrides = [f"data.path={json.dumps(data)}"] if data else []
             results = examination.audit_paths(runs, out, plan, clean, overrides, say, team)

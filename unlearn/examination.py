@@ -1,6 +1,7 @@
 """Audits of runs and releases, on all processes, with the reports written once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from unlearn.audit import run as auditing
 from unlearn.audit.plan import AuditPlan
 from unlearn.audit.run import Post, Subject
 from unlearn.crafting.workers import Workers, launch
+from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError
+from unlearn.foreign import subject as foreign
+from unlearn.images import Pixels
 from unlearn.progress import Progress, Silent
+from unlearn.promise import Promise
 from unlearn.recipe import Recipe
 from unlearn.release import verify as verification
 from unlearn.run import RUNS, Run
@@ -25,14 +30,24 @@ def audit_paths(
     progress: Progress | None = None,
     team: Workers | None = None,
 ) -> dict[str, Any]:
-    """Audit run folders, or one release folder against the clean data that a recipe or run names."""
-    chosen = recipe_check.load_audit(plan) if plan else None
-    if not (paths[0] / verification.FACTS).is_file():
+    """Audit run folders; or a release or foreign set against the clean data that a recipe or run names.
+
+    Raises:
+        DataError: none of these, or a set whose clean data are not named.
+    """
+    chosen, first = recipe_check.load_audit(plan) if plan else None, paths[0]
+    is_release, is_run = (first / verification.FACTS).is_file(), (first / run.FACTS).is_file()
+    if not is_release and (is_run or (clean is None and not first.exists())):
         return audit([run.load(path, overrides) for path in paths], out, chosen, progress, team)
     if clean is None:
-        raise DataError(f"{paths[0]}: is a release; --clean names the recipe or run of its clean data")
+        what = "is a release" if is_release else "not a run, and no release; a set that others have protected"
+        raise DataError(f"{first}: {what}; --clean names the recipe or run of its clean data")
+    if len(paths) > 1:
+        raise DataError(f"{len(paths)} protected sets at once; only runs are audited side by side")
     original = run.load(Path(clean), overrides).recipe if Path(clean).is_dir() else recipe.load(clean, overrides)
-    return audit_release(paths[0], original, out, chosen, progress, team)
+    if is_release:
+        return audit_release(first, original, out, chosen, progress, team)
+    return audit_foreign(first, original, out, chosen, progress, team)
 
 
 def audit(
@@ -50,12 +65,34 @@ def audit(
     first = runs[0]
     clean, test = run.open_data(first.recipe), run.test_data(first.recipe)
     versions = {("protected" if r is first else f"protected:{r.name}"): r.saved.protect(clean).images for r in runs}
-    if len({r.saved.perturbation.promise for r in runs}) > 1:
-        raise DataError("runs with different budgets need audits of their own: the random control has one budget")
     crafting = {name: r.crafting for name, r in zip(versions, runs, strict=True)}
-    facts, random = _facts(first, crafting), first.saved.control(clean)
-    subject = Subject(clean, versions, test, first.recipe.epsilon, facts, random)
+    facts = _facts(first, crafting) | {"sets": _sets(versions, runs)}
+    controls = _controls(runs, clean)
+    random = controls.pop("random")
+    subject = Subject(clean, versions, test, first.recipe.epsilon, facts, random, controls)
     return examine(subject, plan or first.recipe.audit, out, first.recipe.precision, progress, team)
+
+
+def _sets(versions: Iterable[str], runs: Sequence[Run]) -> dict[str, Any]:
+    """What each protected set is, and what it keeps to on every image."""
+    return {
+        name: {
+            "name": each.name,
+            "method": each.recipe.method_name,
+            "rows": each.recipe.rows,
+            "promise": asdict(each.saved.perturbation.promise),
+        }
+        for name, each in zip(versions, runs, strict=True)
+    }
+
+
+def _controls(runs: Sequence[Run], clean: ImageDataset) -> dict[str, Pixels]:
+    """A random control for every budget: `random` of the first run's, `random:<name>` of the first with another."""
+    fair: dict[Promise, Run] = {}
+    for each in runs:
+        fair.setdefault(each.saved.perturbation.promise, each)
+    named = {("random" if each is runs[0] else f"random:{each.name}"): each for each in fair.values()}
+    return {name: each.saved.control(clean) for name, each in named.items()}
 
 
 def _facts(first: Run, crafting: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +100,7 @@ def _facts(first: Run, crafting: dict[str, Any]) -> dict[str, Any]:
         "name": first.name,
         "method": first.recipe.method_name,
         "rows_of_noise": first.recipe.rows,
-        "dataset": first.saved.origin.data,
+        "dataset": first.recipe.data.title or first.saved.origin.data,
         "crafting": crafting,
         "settings": recipe.public(first.recipe),
     }
@@ -95,6 +132,19 @@ def audit_release(
     return examine(subject, plan or original.audit, out, original.precision, progress, team)
 
 
+def audit_foreign(
+    path: Path,
+    original: Recipe,
+    out: Path,
+    plan: AuditPlan | None = None,
+    progress: Progress | None = None,
+    team: Workers | None = None,
+) -> dict[str, Any]:
+    """Audit a protected set that others have made against the clean data of a recipe; see `foreign`."""
+    subject = foreign.subject(path, original)
+    return examine(subject, plan or original.audit, out, original.precision, progress, team)
+
+
 def examine(
     subject: Subject,
     plan: AuditPlan,
@@ -106,7 +156,14 @@ def examine(
     """Run an audit's cells on all processes, then write the reports once."""
     team = team or launch()
     progress = progress if progress and team.main else Silent()
-    post = Post(team.device, team.rank, team.world, run.precision_on(team.device, precision), progress, team.stop)
+    post = Post(
+        team.device,
+        team.rank,
+        team.world,
+        run.precision_on(team.device, plan.precision or precision),
+        progress,
+        team.stop,
+    )
     team.together(lambda: claim(out))
     auditing.audit(subject, plan, out, post)
     team.barrier()

@@ -33,6 +33,7 @@ from unlearn.stretched import Stretched
 
 FACES = 20  # photos of a person that a key is made from
 TRIED = 60  # photos that are searched for them
+FEW = 5  # faces from which a key fits a person's other photos, too
 Pixels = NDArray[np.uint8]
 
 
@@ -78,7 +79,7 @@ def craft_keys(
         name: album.key(name, noise[i], settings, intensity, secret, threat, "face")
         for i, name in enumerate(faces.subjects)
     }
-    return Crafted(made, faceless, tuple(notes(settings)))
+    return Crafted(made, faceless, (*notes(settings), *_few(found)))
 
 
 def side_of(settings: Recipe) -> int:
@@ -98,6 +99,14 @@ def notes(settings: Recipe) -> Iterator[str]:
     for name in settings.embedders:
         each = embedders.load(name)
         yield f"noise on faces is made with {each.name}: {each.licence}; trained on {each.trained_on}"
+
+
+def _few(found: Mapping[str, Sequence[Pixels]]) -> Iterator[str]:
+    """A line for the user, where keys are made from little."""
+    few = [f"{name} ({len(mine)})" for name, mine in found.items() if len(mine) < FEW]
+    if few:
+        shown = ", ".join(few[:6]) + (" ..." if len(few) > 6 else "")
+        yield f"keys made from fewer than {FEW} faces, which may not fit other photos of these persons: {shown}"
 
 
 def fine(noise: Additive | Stretched) -> NDArray[np.int16]:

@@ -5,9 +5,8 @@ network would serve them: JPEG quality 75, and half the size at quality 75.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,40 +24,17 @@ from unlearn.crafting.workers import Workers, launch
 from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError
 from unlearn.images import to_array
-from unlearn.photos import keys, manifest, noise, places
+from unlearn.photo_pairs import Pair, Split, against, pairs, split
+from unlearn.photos import keys, noise
 from unlearn.photos.keys import Key
 from unlearn.photos.picture import Damaged, LeftOut, Picture
-from unlearn.photos.rows import Row
 from unlearn.progress import Progress, Silent
 from unlearn.quantities import FINE, LEVELS
 from unlearn.run import precision_on
 
 SIDE = 64
-HELD_OUT = 0.3
-FEWEST = 4  # photos of a subject: fewer can't be split into training and test
-MOST = 60
 RANDOM_CELLS = 32
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An original and its protected copy, with the subject they belong to."""
-
-    subject: str
-    original: Path
-    protected: Path
-    epsilon: float
-
-
-@dataclass(frozen=True)
-class Split:
-    """Photos to train on, and photos whose originals test."""
-
-    subjects: tuple[str, ...]
-    train: tuple[Pair, ...]
-    test: tuple[Pair, ...]
-    left_out: tuple[str, ...] = ()
 
 
 def audit(
@@ -71,6 +47,7 @@ def audit(
     state: Path | None = None,
     side: int = SIDE,
     report_images: bool = False,
+    test: Path | None = None,
 ) -> dict[str, Any]:
     """Audit an archive that `unlearn protect` has written, and leave the reports in `folder`.
 
@@ -78,6 +55,7 @@ def audit(
         out: the protected archive. originals: the photos it was made from.
         plan: an audit recipe, by default audits/photos.
         side: pixels of the square views on which networks are trained and tested.
+        test: other clean photos of the same subjects, a folder each; all of the archive is then trained on.
         report_images: put photos into the HTML report; by default it holds none.
 
     Raises:
@@ -86,65 +64,18 @@ def audit(
     team = team or launch()
     progress = progress if progress and team.main else Silent()
     chosen = plan if isinstance(plan, AuditPlan) else recipe_check.load_audit(plan or "audits/photos")
-    parts = split(pairs(out, originals, state))
+    found = pairs(out, originals, state)
+    parts = against(found, test) if test else split(found)
     team.together(lambda: examination.claim(folder))
     channels = subjects_by_channel(parts, side, progress)
     post = Post(team.device, team.rank, team.world, precision_on(team.device, "auto"), progress, team.stop)
-    for subject in channels.values():
-        auditing.audit(subject, chosen, folder, post)
+    for channel, subject in channels.items():
+        as_shared = replace(chosen, detection=chosen.detection and channel == "none")
+        auditing.audit(subject, as_shared, folder, post)
     team.barrier()
     results: dict[str, Any] = {}
     team.together(lambda: results.update(_finish(channels, parts, chosen, folder, post, report_images)))
     return results
-
-
-def pairs(out: Path, originals: Path, state: Path | None = None) -> list[Pair]:
-    """Originals and protected copies of an archive, in the order of their paths.
-
-    Raises:
-        DataError: no archive of this tool, or originals that are not there.
-    """
-    with manifest.read_only(places.state_folder(out, state), settled=True) as found:
-        if found is None:
-            raise DataError(f"{out}: not an archive of unlearn protect; name the folder it wrote")
-        rows = [row for row in found.rows() if row.status == "protected" and row.has_output]
-    made = [_pair(row, out, originals) for row in rows]
-    missing = next((pair for pair in made if not pair.original.is_file()), None)
-    if missing:
-        raise DataError(f"{missing.original}: not there; --originals names the folder that was protected")
-    return made
-
-
-def _pair(row: Row, out: Path, originals: Path) -> Pair:
-    place = Path(os.fsdecode(row.out_path or b""))
-    return Pair(row.subject, originals / os.fsdecode(row.path), out / place, row.epsilon or 0.0)
-
-
-def split(found: Sequence[Pair]) -> Split:
-    """A part of every subject's photos is held out, chosen by their names.
-
-    Raises:
-        DataError: fewer than two subjects with enough photos.
-    """
-    by_subject: dict[str, list[Pair]] = {}
-    for pair in found:
-        by_subject.setdefault(pair.subject, []).append(pair)
-    enough = {name: _shuffled(mine)[:MOST] for name, mine in sorted(by_subject.items()) if len(mine) >= FEWEST}
-    if len(enough) < 2:
-        raise DataError(
-            f"an audit needs two subjects with at least {FEWEST} photos each, this archive has {len(enough)}; "
-            "`unlearn protect --people folders` or a table of people tells subjects apart"
-        )
-    train, test = [], []
-    for mine in enough.values():
-        held = max(1, round(HELD_OUT * len(mine)))
-        test += mine[:held]
-        train += mine[held:]
-    return Split(tuple(enough), tuple(train), tuple(test), tuple(name for name in by_subject if name not in enough))
-
-
-def _shuffled(mine: Sequence[Pair]) -> list[Pair]:
-    return sorted(mine, key=lambda pair: hashlib.sha256(os.fsencode(pair.original.name)).digest())
 
 
 def subjects_by_channel(parts: Split, side: int, progress: Progress) -> dict[str, Subject]:
@@ -223,6 +154,8 @@ def _finish(
         "photos": {"train": len(parts.train), "test": len(parts.test), "subjects": len(parts.subjects)},
         "subjects_left_out": list(parts.left_out),
     }
+    if plan.detection:
+        results["detection"] = auditing.detections(first, plan, folder, post)
     pictures = auditing.examples(first) if report_images else []
     report.write(folder, results, pictures)
     return results

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unlearn import datasets, files, perturbation, recipe
+from unlearn.crafting import history
 from unlearn.crafting import workers as processes
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import EveryPixel
@@ -124,7 +125,8 @@ def craft(
         progress = Logged(progress, out / LOG)
     progress.log("start", recipe=settings.name, images=len(data), processes=team.world, device=str(team.device))
     checkpoints = Checkpoints(out / CHECKPOINT, checkpoint_every)
-    noise = settings.method.craft(_problem(settings, data, row, team, progress, checkpoints))
+    with history.timed(progress):
+        noise = settings.method.craft(_problem(settings, data, row, team, progress, checkpoints))
     team.together(lambda: _finish(settings, out, data, noise))
     _tidy(out, team)
     return out
@@ -222,7 +224,7 @@ def load(folder: Path, overrides: Sequence[str] = ()) -> Run:
     if not (folder / PERTURBATION).is_file():
         raise DataError(f"{folder}: this run is not finished; the same `unlearn craft` goes on from its checkpoint")
     name, saved = _read_facts(folder)["name"], perturbation.load(folder / PERTURBATION)
-    return Run(name, recipe.load(str(folder / RECIPE), overrides), saved, crafting_facts(folder / LOG))
+    return Run(name, recipe.load(str(folder / RECIPE), overrides), saved, history.crafting_facts(folder / LOG))
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -231,18 +233,3 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         return {"name": str(facts["name"]), **facts}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / FACTS}: not readable, so this is no run of unlearn ({error})") from error
-
-
-def crafting_facts(log: Path) -> dict[str, Any]:
-    """How crafting ended: rounds, the last error, and why it stopped."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    stops = [event for line in lines if (event := _event(line)).get("event") == "stopped"]
-    return {key: value for key, value in stops[-1].items() if key != "event"} if stops else {}
-
-
-def _event(line: str) -> dict[str, Any]:
-    """A line of the log; a kill may have cut one short."""
-    try:
-        return dict(json.loads(line))
-    except (ValueError, TypeError):
-        return {}

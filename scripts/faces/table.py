@@ -56,22 +56,27 @@ class Design:
 
     def others(self, method: str, surrogates: Sequence[str], seed: int, user: str) -> Cell | None:
         """The control of the same photos under the next user's key; None for noise that belongs to a photo."""
-        if not self.other_key or recipe.load(method).rows != "class-wise" or len(self.users) < 2:
+        if not self.other_key or not is_key(method) or len(self.users) < 2:
             return None
         stranger = self.users[(self.users.index(user) + 1) % len(self.users)]
         learn = self.cell(method, surrogates, seed, stranger).learn
         return replace(self.cell(method, surrogates, seed, user), learn=learn)
 
     def cell(self, method: str, surrogates: Sequence[str], seed: int, user: str) -> Cell:
-        """One user's photos; with `half`, those that the noise was not crafted on."""
+        """One user's photos; with `half`, those that a key was not crafted on, and a cloak of each of them."""
         mine = self.gallery[user]
-        learn = mine[: len(mine) // 2] if self.half else mine
+        learn = mine[: len(mine) // 2] if self.half and is_key(method) else self.kept(user)
         return Cell(method, tuple(surrogates), seed, user, learn, self.kept(user), self.detector)
 
     def kept(self, user: str) -> tuple[Path, ...]:
         """The gallery photos that a probe can find."""
         mine = self.gallery[user]
         return mine[len(mine) // 2 :] if self.half else mine
+
+
+def is_key(method: str) -> bool:
+    """True where a person's photos share their noise."""
+    return bool(recipe.load(method).rows == "class-wise")
 
 
 def _plain(value: object) -> object:
@@ -163,7 +168,7 @@ def people(
 def table(arguments: argparse.Namespace, plan: FacePlan, turn: Sequence[str], asked: Sequence[str]) -> dict[str, Any]:
     """Rows and costs of all methods, crafted on the surrogates of one turn, before the recognisers asked."""
     setup, views = design(arguments, plan.detector), look_with(replace(plan, recognisers=tuple(asked)))
-    methods = [m for m in arguments.methods if not setup.half or recipe.load(m).rows == "class-wise"]
+    methods = arguments.methods
     cells = [setup.cell(m, turn, s, u) for m in methods for s in range(setup.seeds) for u in setup.users]
     controls = [setup.others(cell.method, turn, cell.seed, cell.person) for cell in cells]
     folders = made(
@@ -171,9 +176,11 @@ def table(arguments: argparse.Namespace, plan: FacePlan, turn: Sequence[str], as
     )
     shelf, strangers = Shelf(views, {}, {}), of_folder(arguments.distractors)
     surrogates = tuple(embedders.load(name) for name in turn)
-    facts = {"surrogates": " + ".join(s.name for s in surrogates), "half": "unseen" if setup.half else None}
+    common = {"surrogates": " + ".join(s.name for s in surrogates)}
+    halves = {m: ("unseen" if is_key(m) else "own") if setup.half else None for m in methods}
     rows, lost = [], []
     for method in methods:
+        facts = common | {"half": halves[method]}
         for seed in range(setup.seeds):
             everybody = tuple(people(setup, shelf, turn, folders, method, seed))
             scene = Scene(everybody, strangers, views, surrogates)
@@ -181,7 +188,10 @@ def table(arguments: argparse.Namespace, plan: FacePlan, turn: Sequence[str], as
             found += matching_rows.learned_rows(scene, plan, seed, progress.choose())
             rows += [{"method": method, **facts, **row} for row in found]
             lost += [{"method": method, "seed": seed, **each} for each in missing(everybody, strangers, views)]
-    costs = [{"method": m, **facts, **cost([folders[c] for c in cells if c.method == m])} for m in methods]
+    costs = [
+        {"method": m, **common, "half": halves[m], **cost([folders[c] for c in cells if c.method == m])}
+        for m in methods
+    ]
     return {"rows": rows, "quality": costs, "not_found": [each for each in lost if each["set"] != "distractor"]}
 
 
@@ -251,7 +261,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--recognisers", type=listed, default=["facenet", "dlib"])
     parser.add_argument("--surrogates", type=listed, default=["facenet"])
     parser.add_argument("--turns", action="store_true", help="each recogniser once, crafted on all the others")
-    parser.add_argument("--apply-to-other-half", action="store_true", help="keys laid on photos they did not learn")
+    parser.add_argument(
+        "--apply-to-other-half", action="store_true", help="keys laid on photos they did not learn; cloaks beside"
+    )
     parser.add_argument("--other-key", action="store_true", help="the control under another person's key, too")
     parser.add_argument("--recipe", default="audits/faces", help="channels and attacks")
     for name, count in (("users", 20), ("gallery", 5), ("probes", 5), ("seeds", 3), ("jobs", 1)):

@@ -11,7 +11,7 @@ from conftest import SHARED, unlearn
 from face_fakes import Center, disguised, portrait, recogniser, saved
 from PIL import Image
 
-from unlearn import photo_audit
+from unlearn import photo_pairs
 from unlearn.audit import face_lines
 from unlearn.audit.channels import EVERY
 from unlearn.audit.face_plan import Adapter, FacePlan, Tuning
@@ -24,7 +24,7 @@ from unlearn.matching import scene as scenes
 from unlearn.matching import views as looks
 from unlearn.matching.scene import Person, Scene
 from unlearn.matching.views import Photo, Views, of_pixels
-from unlearn.photo_audit import Pair
+from unlearn.photo_pairs import Pair
 from unlearn.progress import Silent
 
 PLAN = FacePlan(
@@ -70,7 +70,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
         clean = saved(photos / name, names, [portrait(number, i) for i in range(10)])
         changed = saved(out / name, names, [disguised(number, i) for i in range(10)])
         found += [Pair(name, a, b, 8 / 255) for a, b in zip(clean, changed, strict=True)]
-    monkeypatch.setattr(photo_audit, "pairs", lambda out, originals, state=None: found)
+    monkeypatch.setattr(photo_pairs, "pairs", lambda out, originals, state=None: found)
     saved(tmp_path / "strangers", names, [portrait(700 + i, 0) for i in range(10)])
     return photos, out
 
@@ -218,7 +218,7 @@ def test_an_archive_from_files_to_reports(fakes: None, archive: tuple[Path, Path
 
 def test_probes_are_never_in_the_gallery(fakes: None, archive: tuple[Path, Path]) -> None:
     views = scenes.look_with(PLAN)
-    for each in auditing.of_archive(photo_audit.pairs(*archive), PLAN, views):
+    for each in auditing.of_archive(photo_pairs.pairs(*archive), PLAN, views):
         names = [photo.name for photo in each.probes]
         assert len(names) == 3
         assert not set(names) & {photo.name for photo in each.sets["protected"]}
@@ -229,8 +229,8 @@ def test_what_cannot_be_audited(
     fakes: None, archive: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos, out = archive
-    few = [pair for pair in photo_audit.pairs(out, photos) if pair.subject == "ann"]
-    monkeypatch.setattr(photo_audit, "pairs", lambda out, originals, state=None: few)
+    few = [pair for pair in photo_pairs.pairs(out, photos) if pair.subject == "ann"]
+    monkeypatch.setattr(photo_pairs, "pairs", lambda out, originals, state=None: few)
     with pytest.raises(DataError, match="--distractors names a folder"):
         auditing.audit(out, photos, tmp_path / "audit", PLAN)
     (tmp_path / "empty").mkdir()

@@ -74,6 +74,16 @@ class Bench:
     precision: torch.dtype
 
 
+def control(train_on: str) -> bool:
+    """Whether a training set is one of an audit's controls, and no protected one."""
+    return train_on in CONTROLS or further_control(train_on)
+
+
+def further_control(train_on: str) -> bool:
+    """Whether it is the random control of a set whose budget is not the first one's, such as `random:ops`."""
+    return train_on.startswith("random:")
+
+
 def cells(sets: Iterable[str], plan: AuditPlan) -> list[Cell]:
     """Every cell of the grid, then of the sweep, in the order in which a reader wants them."""
     names = list(sets)
@@ -81,24 +91,25 @@ def cells(sets: Iterable[str], plan: AuditPlan) -> list[Cell]:
         Cell(train_on, defense, victim, seed)
         for defense in plan.defenses
         for victim in plan.victims
-        for seed in range(plan.seeds)
+        for seed in plan.victim_seeds
         for train_on in names
+        if defense == plan.defenses[0] or not further_control(train_on)
     ]
-    first = Cell("protected", plan.defenses[0], plan.victims[0], 0)
+    first = Cell("protected", plan.defenses[0], plan.victims[0], plan.first_seed)
     portions = [
         replace(first, train_on=train_on, portion=portion, seed=seed)
         for portion in plan.sweep.portions
         for train_on in ("protected", "clean-part")
-        for seed in range(plan.seeds)
+        for seed in plan.victim_seeds
         if portion < 1 or train_on == "protected"
     ]
-    classes = [replace(first, classes=c, seed=seed) for c in plan.sweep.classes for seed in range(plan.seeds)]
+    classes = [replace(first, classes=c, seed=seed) for c in plan.sweep.classes for seed in plan.victim_seeds]
     return grid + portions + classes
 
 
 def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[str, Any]:
     """Train and test; the row of results.json."""
-    started = time.monotonic()
+    started, worked = time.monotonic(), time.process_time()
     victim, job, test, test_labels = _prepared(cell, bench, after_epoch)
     curve, clean = job.defense.learn(victim, job), bench.clean
     return {
@@ -107,6 +118,7 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
         "peak_clean_test_accuracy": max(curve.test),
         "train_accuracy": curve.train[-1],
         "seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(time.process_time() - worked, 2),
         **({"presumes": cell.defense.presumes} if cell.defense.presumes else {}),
         **_by_protection(cell, victim, test, test_labels, clean.names),
         **(_by_class(victim, test, test_labels, clean.names) if bench.plan.by_class else {}),
@@ -147,7 +159,7 @@ def _scene(cell: Cell, bench: Bench) -> Scene:
     it undoes.
     """
     pixels, index = training_set(cell, bench)
-    protected = bench.sets["protected" if cell.train_on in CONTROLS else cell.train_on]
+    protected = bench.sets["protected" if control(cell.train_on) else cell.train_on]
 
     def leaked(positions: Tensor) -> tuple[Tensor, Tensor]:
         chosen = index[positions.cpu().numpy()]

@@ -5,8 +5,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unlearn.audit import plots, report_tables, summary
+from unlearn.audit import plots, published, report_crafting, report_grid, report_tables, summary
 from unlearn.audit import report_measures as measures
+from unlearn.audit.report_detection import detection
 from unlearn.audit.report_markdown import UNLISTED
 from unlearn.audit.report_measures import Measure
 from unlearn.audit.report_pictures import GAIN, Example, gallery
@@ -15,7 +16,7 @@ from unlearn.audit.report_tables import Cell, Table
 from unlearn.audit.report_text import HOLE, escaped, guess, percent, plain, plural, set_title, spread
 from unlearn.audit.summary import verdict
 
-PAIRS = 'class="scroll pairs"'
+PAIRS, GRID = 'class="scroll pairs"', 'class="scroll grid"'
 
 
 def render(results: Mapping[str, Any], examples: Sequence[Example] = ()) -> str:
@@ -76,15 +77,20 @@ def _number(label: str, figure: Measure | None, place: int, where: str) -> str:
 
 def _sections(results: Mapping[str, Any], examples: Sequence[Example]) -> list[str]:
     missing = "".join(f"<li>{escaped(item)}</li>" for item in results.get("not_run") or [UNLISTED])
+    grid = [table(make(results), GRID) for make in (report_grid.accuracy, report_grid.gaps, report_grid.peaks)]
     parts = [
-        ("Accuracy with controls", [_overview(results), table(report_tables.accuracy(results))]),
+        ("Worst case by method", [_first_of_many(results), table(report_grid.worst(results))]),
+        ("Methods against defenses", grid),
+        ("Accuracy with controls", [_overview(results), table(report_grid.with_controls(results))]),
+        ("Beside published figures", [table(published.table(results))]),
         ("Accuracy by epoch", [_epochs(results)]),
         ("Partial protection", [_portions(results), table(report_tables.portions(results))]),
         ("Protecting some classes", [table(report_tables.classes(results))]),
         ("Class by class", [table(report_tables.by_class(results))]),
         ("Image quality", [table(report_tables.quality(results))]),
+        ("Detection", [table(detection(results))]),
         ("Before and after", [_examples(examples)]),
-        ("Crafting", [table(report_tables.crafting(results))]),
+        ("Crafting", [table(report_crafting.table(results))]),
         ("Settings", [table(report_tables.settings(results), PAIRS)]),
         ("Provenance", [table(report_tables.provenance(results), PAIRS)]),
         ("Not tested", [f"<ul>{missing}</ul>"]),
@@ -92,7 +98,17 @@ def _sections(results: Mapping[str, Any], examples: Sequence[Example]) -> list[s
     return [f"<section><h2>{title}</h2>{''.join(body)}</section>" for title, body in parts if any(body)]
 
 
+def _first_of_many(results: Mapping[str, Any]) -> str:
+    if not report_grid.several(results):
+        return ""
+    count, first = len(measures.protected_sets(results["rows"])), measures.title(results, "protected")
+    note = f"The sentences and figures above are of {first}, the first of {count} methods; here are all of them."
+    return f'<p class="note">{escaped(note)}</p>'
+
+
 def _overview(results: Mapping[str, Any]) -> str:
+    if report_grid.crowded(results):
+        return ""
     names = measures.set_names(results["rows"])
     svg = plots.overview(summary.table(results), names, results["chance"])
     caption = "Marks are means over seeds, thin bars 95 % intervals; the dashed line is guessing."
@@ -105,6 +121,8 @@ def _legend(names: Sequence[str], of: str) -> str:
 
 
 def _epochs(results: Mapping[str, Any]) -> str:
+    if report_grid.crowded(results):
+        return ""
     names, chance = measures.set_names(results["rows"]), results["chance"]
     drawn = []
     for number, ((defense, victim), group) in enumerate(plots.curves(results).items()):
@@ -143,7 +161,7 @@ def table(made: Table | None, frame: str = 'class="scroll"') -> str:
     if made is None:
         return ""
     head = "".join(f'<th scope="col"{_word(i, made)}>{escaped(h)}</th>' for i, h in enumerate(made.head))
-    rows = "".join(_row(row, made, worst=number == made.marked) for number, row in enumerate(made.rows))
+    rows = "".join(_row(row, made, number) for number, row in enumerate(made.rows))
     notes = "".join(f'<p class="note">{escaped(note)}</p>' for note in made.notes)
     return (
         f"<div {frame}><table><caption><span>{escaped(made.caption)}</span></caption>"
@@ -151,16 +169,25 @@ def table(made: Table | None, frame: str = 'class="scroll"') -> str:
     )
 
 
-def _row(row: Sequence[Cell], made: Table, worst: bool) -> str:
+def _row(row: Sequence[Cell], made: Table, number: int) -> str:
     cells = []
     for place, cell in enumerate(row):
         detail = f"<small>{escaped(cell.detail)}</small>" if cell.detail else ""
         tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
         look = ' class="hole"' if cell.main == HOLE else _word(place, made)
+        look = _heat(made, (number, place)) or look
         cells.append(f"<{tag}{scope}{look}>{escaped(cell.main)}{detail}</{tag}>")
-    opening = '<tr class="worst">' if worst else "<tr>"
+    opening = '<tr class="worst">' if number == made.marked else "<tr>"
     return f"{opening}{''.join(cells)}</tr>"
 
 
 def _word(place: int, made: Table) -> str:
     return ' class="word"' if place < made.words else ""
+
+
+def _heat(made: Table, place: tuple[int, int]) -> str:
+    """The color of a cell of a heat map, and the frame of its row's worst."""
+    shade = made.shades.get(place)
+    if shade is None:
+        return ""
+    return f' class="heat{" framed" if place in made.framed else ""}" style="--heat: {100 * shade:.0f}%"'

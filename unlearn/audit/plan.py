@@ -1,7 +1,7 @@
 """What an audit runs; torch-free, its fields are the schema of recipes/audits/*.yaml."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -40,6 +40,10 @@ class AuditPlan:
     weights: a safetensors file of weights that the victims start from (a pretrained backbone); layers of other shapes,
         such as the head, start anew. None trains from scratch.
     by_class: also report the accuracy on every class.
+    detection: also train simple models to tell protected images from clean ones.
+    first_seed: the first of the `seeds` seeds of the victims. A victim of the surrogate's network with the recipe's
+        seed starts from the very weights that the noise was made for, and is fooled sooner than any other.
+    precision: of the forward passes in training, `auto` as in a recipe; None takes the recipe's.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -51,9 +55,17 @@ class AuditPlan:
     sweep: Sweep = Sweep()
     weights: str | None = None
     by_class: bool = False
+    first_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    detection: bool = False
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
     not_run: tuple[str, ...] = (
         "pretrained backbones (fine-tuning or linear probe)",
         "diffusion purification",
         "purifiers learned from leaked pairs",
         "adaptive trainers that know this tool",
     )
+
+    @property
+    def victim_seeds(self) -> range:
+        """The seeds of the victims."""
+        return range(self.first_seed, self.first_seed + self.seeds)

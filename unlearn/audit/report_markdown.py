@@ -3,17 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from unlearn.audit import report_tables
+from unlearn.audit import published, report_crafting, report_grid, report_tables
+from unlearn.audit.report_detection import detection
 from unlearn.audit.report_tables import Cell, Table
 from unlearn.audit.report_text import markdown
 from unlearn.audit.summary import verdict
 
 SECTIONS = (
-    ("Accuracy with controls", report_tables.accuracy),
+    ("Worst case by method", report_grid.worst),
+    ("Methods against defenses", report_grid.accuracy),
+    ("Gap to clean", report_grid.gaps),
+    ("Best epoch", report_grid.peaks),
+    ("Accuracy with controls", report_grid.with_controls),
+    ("Beside published figures", published.table),
     ("Partial protection", report_tables.portions),
     ("Protecting some classes", report_tables.classes),
     ("Image quality", report_tables.quality),
-    ("Crafting", report_tables.crafting),
+    ("Detection", detection),
+    ("Crafting", report_crafting.table),
     ("Settings", report_tables.settings),
     ("Provenance", report_tables.provenance),
 )

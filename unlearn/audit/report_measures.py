@@ -95,6 +95,28 @@ def set_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return distinct([*CONTROLS, *(row["train_on"] for row in rows)])
 
 
+def protected_sets(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The sets among them that are protected: `protected` if it was run, and `protected:<name>`."""
+    names = distinct(row["train_on"] for row in rows)
+    return [name for name in names if name.partition(":")[0] == "protected"]
+
+
+def methods(results: Mapping[str, Any]) -> dict[str, str]:
+    """The method of every protected set, where it is recorded."""
+    recorded = {name: each.get("method") for name, each in (results.get("sets") or {}).items()}
+    known = {"protected": results.get("method")} | recorded
+    return {name: str(known[name]) for name in protected_sets(results["rows"]) if known.get(name)}
+
+
+def title(results: Mapping[str, Any], name: str) -> str:
+    """A set by its recipe, without the folder: `ops` for `protected:small/ops`, `random (ops)` for its control."""
+    group, _, detail = name.partition(":")
+    short = (detail or str(results.get("name") or name)).rpartition("/")[2]
+    if group == "protected":
+        return short
+    return f"{group} ({short})" if detail else name
+
+
 def lines(rows: Sequence[Mapping[str, Any]], chance: float) -> list[Line]:
     """Every defense with every victim, also pairs that were not run."""
     names = set_names(rows)

@@ -54,6 +54,11 @@ td small, th small { display: block; color: var(--soft); font-size: .74rem; font
 td.hole { color: var(--soft); font-style: italic; }
 tr.worst > * { background: var(--worst); }
 tr.worst th small { color: inherit; }
+.grid th, .grid td { padding: .35rem .5rem; text-align: center; }
+.grid tbody th { text-align: left; }
+td.heat { background: color-mix(in srgb, var(--c2) calc(var(--heat) * .62), transparent); }
+td.heat small { color: inherit; }
+td.framed { outline: 2px solid var(--ink); outline-offset: -2px; font-weight: 600; }
 .pairs table { width: auto; min-width: 55%; }
 .pairs th, .pairs td { padding-block: .16rem; }
 .pairs td { color: var(--soft); overflow-wrap: anywhere; }

@@ -21,7 +21,10 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table: the first `words` columns hold words, the others figures; row `marked` is the worst case."""
+    """A table: the first `words` columns hold words, the others figures; row `marked` is the worst case.
+
+    shades: a heat map's color by (row, column), 0 to 1. framed: cells that stand out.
+    """
 
     caption: str
     head: Sequence[str]
@@ -29,6 +32,8 @@ class Table:
     words: int = 1
     marked: int | None = None
     notes: Sequence[str] = field(default_factory=tuple)
+    shades: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    framed: frozenset[tuple[int, int]] = frozenset()
 
 
 def figure(value: Measure | None) -> Cell:
@@ -51,7 +56,7 @@ def accuracy(results: Mapping[str, Any]) -> Table:
     ]
     head = ["Defense", "Victim", *map(set_title, names), "protected, best epoch", "protection"]
     marked = next((i for i, line in enumerate(found) if line.worst), None)
-    return Table(_accuracy_caption(results["chance"]), head, rows, 2, marked, _accuracy_notes(results))
+    return Table(_accuracy_caption(results["chance"]), head, rows, 2, marked, accuracy_notes(results))
 
 
 def _accuracy_caption(chance: float) -> str:
@@ -62,7 +67,8 @@ def _accuracy_caption(chance: float) -> str:
     )
 
 
-def _accuracy_notes(results: Mapping[str, Any]) -> list[str]:
+def accuracy_notes(results: Mapping[str, Any]) -> list[str]:
+    """Runs without a figure by name, and what a single seed means."""
     notes = []
     failed = [row for row in results["rows"] if measures.number(row.get(measures.LAST)) is None]
     if failed:
@@ -195,16 +201,6 @@ def quality(results: Mapping[str, Any]) -> Table | None:
     return Table(caption, head, rows)
 
 
-def crafting(results: Mapping[str, Any]) -> Table | None:
-    """How long the crafting ran and why it ended."""
-    found = results.get("crafting") or {}
-    keys = measures.distinct(key for each in found.values() for key in each)
-    if not keys:
-        return None
-    rows = [[Cell(set_title(n)), *(_setting(each.get(key)) for key in keys)] for n, each in found.items()]
-    return Table("How the perturbation was crafted.", ["Training set", *keys], rows)
-
-
 def provenance(results: Mapping[str, Any]) -> Table:
     """Data, budget, versions and machine."""
     facts = {key: results[key] for key in FACTS if results.get(key) is not None}
@@ -220,7 +216,7 @@ def settings(results: Mapping[str, Any]) -> Table | None:
 
 
 def _pairs(caption: str, pairs: Iterable[tuple[str, Any]]) -> Table:
-    return Table(caption, ["Name", "Value"], [[Cell(key), _setting(value)] for key, value in pairs], 2)
+    return Table(caption, ["Name", "Value"], [[Cell(key), setting(value)] for key, value in pairs], 2)
 
 
 def _flat(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
@@ -238,5 +234,6 @@ def _formatted(value: Any, shape: str) -> Cell:
     return Cell(HOLE if measures.number(value) is None else shape.format(value))
 
 
-def _setting(value: Any) -> Cell:
+def setting(value: Any) -> Cell:
+    """A setting's value, or that it was not recorded."""
     return Cell("not recorded" if value is None else plain(value))

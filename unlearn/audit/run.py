@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from unlearn import control, files, images
-from unlearn.audit import report, summary
+from unlearn.audit import detection, report, summary
 from unlearn.audit.cells import Bench, Cell, cells, run, settings
 from unlearn.audit.plan import AuditPlan
 from unlearn.datasets import ImageDataset
@@ -34,6 +34,7 @@ class Subject:
     protected: pixels by name, uint8 (N, C, H, W) in the clean data's order; the first name is `protected`.
     facts: further entries of results.json, such as method, settings and crafting.
     random: the control's pixels, where uniform noise on every pixel is not the fair one; None makes that.
+    controls: further controls by name, such as `random:ops`, for sets with other budgets; trained on without a defense.
     """
 
     clean: ImageDataset
@@ -42,6 +43,7 @@ class Subject:
     epsilon: float
     facts: Mapping[str, Any] = field(default_factory=dict)
     random: Pixels | None = None
+    controls: Mapping[str, Pixels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,27 @@ def audit(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None
     """
     post = post or Post()
     bench = _bench(subject, plan, post)
-    digests = {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
+    digests = _digests(bench)
     (out / CELLS).mkdir(parents=True, exist_ok=True)
     todo = cells(bench.sets, plan)[post.rank :: post.world]
     for number, cell in enumerate(todo):
         _run_once(cell, bench, _path(out, cell, bench, digests), post, f"{number + 1}/{len(todo)} {cell.title}")
-        if post.stop.requested:
-            raise Interrupted("audit stopped; the same command goes on with the training runs that are missing")
+        _heed(post)
+    for trial in detection.trials(bench.sets, plan)[post.rank :: post.world]:
+        _detect_once(trial, bench, _trial_path(out, trial, bench, digests), post)
+        _heed(post)
+
+
+def _heed(post: Post) -> None:
+    if post.stop.requested:
+        raise Interrupted("audit stopped; the same command goes on with the training runs that are missing")
 
 
 def finish(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> dict[str, Any]:
     """Collect the cells of all processes, write the reports, and return the results."""
     results = collect(subject, plan, rows(subject, plan, out, post), post)
+    if plan.detection:
+        results["detection"] = detections(subject, plan, out, post)
     report.write(out, results, examples(subject))
     return results
 
@@ -84,8 +95,20 @@ def finish(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = Non
 def rows(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> list[dict[str, Any]]:
     """The finished cells of all processes, in the order of `cells`."""
     bench = _bench(subject, plan, post or Post())
-    digests = {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
+    digests = _digests(bench)
     return [json.loads(_path(out, c, bench, digests).read_text()) for c in cells(bench.sets, plan)]
+
+
+def detections(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> list[dict[str, Any]]:
+    """How well simple models tell the sets of all processes from the clean images; see `detection`."""
+    bench = _bench(subject, plan, post or Post())
+    digests = _digests(bench)
+    trials = detection.trials(bench.sets, plan)
+    return [json.loads(_trial_path(out, trial, bench, digests).read_text()) for trial in trials]
+
+
+def _digests(bench: Bench) -> dict[str, str]:
+    return {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
 
 
 def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:
@@ -98,7 +121,7 @@ def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:
         for name in set(classes) - set(clean.names):
             raise DataError(f"audit.sweep.classes: no class {name!r}; there are: {', '.join(clean.names)}")
     random = random_noise(subject) if subject.random is None else subject.random
-    sets = {"clean": clean.images, "random": random, **subject.protected}
+    sets = {"clean": clean.images, "random": random, **subject.controls, **subject.protected}
     return Bench(clean, sets, test, plan, post.device, post.precision)
 
 
@@ -113,6 +136,14 @@ def _path(out: Path, cell: Cell, bench: Bench, digests: Mapping[str, str]) -> Pa
     used = [digests["clean"], digests.get(cell.train_on, digests["protected"]), bench.test.fingerprint]
     used += [digests["protected"]] if cell.defense.presumes else []  # pairs that leaked, for the controls too
     about = {**settings(cell, bench.plan), "images": used, "precision": str(bench.precision), **versions()}
+    return _named(out, about)
+
+
+def _trial_path(out: Path, trial: detection.Trial, bench: Bench, digests: Mapping[str, str]) -> Path:
+    return _named(out, {**detection.settings(trial, digests), "precision": str(bench.precision), **versions()})
+
+
+def _named(out: Path, about: Mapping[str, Any]) -> Path:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     return out / CELLS / f"{digest[:24]}.json"
 
@@ -126,6 +157,17 @@ def _run_once(cell: Cell, bench: Bench, path: Path, post: Post, title: str) -> N
         files.write_json(path, row)
     about = {k: v for k, v in row.items() if k != "curve"}
     post.progress.log("trained", **about)
+
+
+def _detect_once(trial: detection.Trial, bench: Bench, path: Path, post: Post) -> None:
+    if path.exists():
+        return
+    with post.progress.task(trial.title, 1) as advance:
+        row = detection.run(trial, bench)
+        advance(1)
+    with files.output_errors(path):
+        files.write_json(path, row)
+    post.progress.log("detected", **row)
 
 
 def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post: Post | None = None) -> dict[str, Any]:
@@ -144,10 +186,14 @@ def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post:
         "summary": summary.summarize(grid, chance),
         "quality": quality,
         "versions": versions(),
-        "machine": {"device": device_name(post.device), "threads": torch.get_num_threads()},
+        "machine": {"device": device_name(post.device), "threads": torch.get_num_threads(), "precision": _name(post)},
         "data_fingerprint": subject.clean.fingerprint,
         "not_run": list(plan.not_run),
     }
+
+
+def _name(post: Post) -> str:
+    return str(post.precision).removeprefix("torch.")
 
 
 def examples(subject: Subject) -> list[report.Example]:

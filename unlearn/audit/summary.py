@@ -20,7 +20,7 @@ def summarize(rows: list[dict[str, Any]], chance: float) -> dict[str, Any]:
     """
     found = measures.lines(rows, chance)
     first = measures.primary(found)
-    others = [name for name in measures.set_names(rows) if name not in measures.CONTROLS]
+    others = [name for name in measures.protected_sets(rows) if name != "protected"]
     summary: dict[str, Any] = {"victim": found[0].victim if found else None}
     for name in ("clean", "random"):
         summary |= _mean(name, first.last[name] if first else None)

@@ -19,6 +19,7 @@ from unlearn.crafting import noise as noises
 from unlearn.crafting.folding import folded
 from unlearn.crafting.problem import Problem
 from unlearn.crafting.schedule import Cursor, Schedule
+from unlearn.crafting.threaded import threaded
 from unlearn.crafting.views import Views
 from unlearn.perturbation import Additive
 from unlearn.pgd import PGD
@@ -51,7 +52,7 @@ class Objective:
     descent: +1 moves the noise down the loss (min-min), -1 up (min-max).
     goal: whether the surrogate's error on noisy images is to fall to the stop error, or to rise to it; None where the
         surrogate does not classify or the paper fixes the number of rounds, which then alone ends the loop.
-    frozen: what the surrogate is turned into for the noise steps of a round.
+    frozen: what the surrogate is turned into for the noise steps of a round, given the precision.
     compares: whether the noise loss compares samples of a batch, which is then not split into tasks.
     before: what takes this one's place until more than half of the moved samples were predicted right once.
     """
@@ -60,7 +61,7 @@ class Objective:
     goal: Literal["fall", "rise"] | None
     surrogate_loss: training.Loss = training.cross_entropy
     noise_loss: NoiseLoss = summed
-    frozen: Callable[[nn.Module], nn.Module] = folded
+    frozen: Callable[[nn.Module, torch.dtype], nn.Module] = folded
     compares: bool = False
     before: "Objective | None" = None
 
@@ -120,7 +121,7 @@ def alternate(
 
 def _bench(problem: Problem, pgd: PGD, schedule: Schedule, objective: Objective, views: Views) -> Bench:
     network = problem.network()
-    optim = training.optimizer(network, problem.surrogate.sgd)
+    optim = training.optimizer(network, problem.surrogate.sgd, problem.precision)
     return Bench(problem, pgd, schedule, objective, views, problem.noise(pgd.step_size), network, optim)
 
 
@@ -134,17 +135,18 @@ def _round(bench: Bench, cursor: Cursor) -> Cursor:
     """One round from wherever the cursor stands in it."""
     bench = replace(bench, objective=bench.objective.at(cursor.errors))
     problem, schedule, number = bench.problem, bench.schedule, cursor.round + 1
+    precision = problem.precision
     steps = schedule.surrogate_steps(len(problem.data))
     if schedule.restart and cursor.trained == 0 and cursor.round and cursor.round % schedule.restart == 0:
         _restart(bench, cursor.round // schedule.restart)
-    with problem.progress.task(f"round {number}: surrogate", steps) as advance:
+    with problem.progress.task(f"round {number}: surrogate", steps) as advance, threaded(problem.workers, precision):
         for step in range(cursor.trained, steps):
             _learn(bench, cursor.round * steps + step)
             cursor = replace(cursor, trained=step + 1)
             advance(1)
             _pause(bench, cursor)
     problem.workers.agree(bench.network)
-    frozen = bench.objective.frozen(bench.network)
+    frozen = bench.objective.frozen(bench.network, precision)
     batches = passes.batches(problem, schedule, cursor.round, bench.objective.compares)
     with problem.progress.task(f"round {number}: noise", len(batches)) as advance:
         for done, chunk in passes.chunks(problem, batches, cursor.moved):
@@ -219,12 +221,14 @@ def _error(bench: Bench, frozen: nn.Module, tasks: Sequence[Tensor]) -> float:
     mine = workers.deal(len(tasks))[workers.rank]
 
     @torch.no_grad()  # on the function, because gradient mode belongs to a thread
-    def wrong(index: Tensor) -> int:
-        predicted = frozen(channel.whole(bench.views, _noisy(bench, index))).argmax(1)
-        return int((predicted != bench.problem.batches.labels[index]).sum())
+    def wrong(index: Tensor) -> Tensor:
+        with training.autocast(workers.device, bench.problem.precision):
+            predicted = frozen(channel.whole(bench.views, _noisy(bench, index))).argmax(1)
+        return (predicted != bench.problem.batches.labels[index]).sum()
 
     misses = workers.map(wrong, tasks[mine.start : mine.stop])
-    return workers.total(sum(misses)) / sum(len(task) for task in tasks)
+    # One number for all tasks, because reading a number from a device waits for it.
+    return workers.total(int(torch.stack(misses).sum()) if misses else 0) / sum(len(task) for task in tasks)
 
 
 def _pause(bench: Bench, cursor: Cursor) -> None:

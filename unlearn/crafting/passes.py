@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from math import ceil
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from unlearn.errors import Interrupted
 
 # Images a CPU thread works on at once: small enough for its caches; part of the result, like batch sizes.
 CPU_TASK = 64
+# Tasks for each of several threads between two exchanges: fewer leave threads idle at the end.
+TASKS = 4
 
 
 def batches(problem: Problem, schedule: Schedule, round_: int, whole: bool = False) -> list[list[Tensor]]:
@@ -39,12 +42,18 @@ def _moved_samples(problem: Problem, schedule: Schedule) -> NDArray[np.int64]:
 def chunks(problem: Problem, batches: Sequence[list[Tensor]], done: int) -> Iterator[tuple[int, list[Tensor]]]:
     """The tasks between two exchanges and the number of batches done after them.
 
-    One batch where rows are shared, because the next batch builds on it; else one batch a process.
+    One batch where rows are shared, because the next batch builds on it; else at least one batch a process and
+    enough of them for all threads.
     """
-    together = 1 if problem.shared else problem.workers.world
+    together = 1 if problem.shared else problem.workers.world * _batches_a_process(problem, batches)
     for first in range(done, len(batches), together):
         chunk = batches[first : first + together]
         yield first + len(chunk), [task for batch in chunk for task in batch]
+
+
+def _batches_a_process(problem: Problem, batches: Sequence[list[Tensor]]) -> int:
+    threads = problem.workers.threads
+    return 1 if threads == 1 or not batches else ceil(TASKS * threads / len(batches[0]))
 
 
 def move(problem: Problem, noise: Noise, chunk: Sequence[Tensor], stepped: Callable[[Tensor], Tensor]) -> None:

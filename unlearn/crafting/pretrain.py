@@ -6,6 +6,7 @@ from torch import nn
 
 from unlearn import training
 from unlearn.crafting.problem import Problem
+from unlearn.crafting.threaded import threaded
 from unlearn.errors import Interrupted
 from unlearn.settings import Training
 
@@ -26,7 +27,8 @@ def train_surrogate(
     Raises:
         Interrupted: after a stop request; this phase is done again from its start.
     """
-    with problem.progress.task("surrogate on clean images", settings.epochs) as advance:
+    task = problem.progress.task("surrogate on clean images", settings.epochs)
+    with task as advance, threaded(problem.workers, problem.precision):
 
         def finished(epoch: int) -> None:
             advance(1)

@@ -74,6 +74,6 @@ def surrogate_loss(deviations: Sequence[float], samples: int) -> training.Loss:
     return loss
 
 
-def still(network: nn.Module) -> nn.Module:
-    """A frozen copy in evaluation mode; folded weights would take the noise in other units."""
+def still(network: nn.Module, precision: torch.dtype = torch.float32) -> nn.Module:
+    """A frozen copy in evaluation mode; folded weights would take the noise in other units, bfloat16 would round it."""
     return copy.deepcopy(network).eval().requires_grad_(False)

@@ -49,10 +49,19 @@ class Workers:
 
     def map(self, work: Callable[[T], Any], items: Sequence[T]) -> list[Any]:
         """Results in the order of the items; on a CPU over threads with one operator thread each."""
-        if self.threads == 1 or len(items) < 2:
+        if len(items) < 2:
             return [work(item) for item in items]
+        with self.crew() as deal:
+            return deal(work, items)
+
+    @contextmanager
+    def crew(self) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]]:
+        """A `map` whose threads stay until the end of the context, for many small pieces of work."""
+        if self.threads == 1:
+            yield lambda work, items: [work(item) for item in items]
+            return
         with ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(work, items))
+            yield lambda work, items: list(pool.map(work, items))
 
     def share(self, results: Tensor, spans: Sequence[range]) -> None:
         """Complete `results`, contiguous and of any type, in place: rank r has filled rows spans[r], all get them."""

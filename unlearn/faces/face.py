@@ -1,5 +1,6 @@
 """A face as a detector found it. Torch-free."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,10 +29,16 @@ class Face:
         """Pixels between the eyes."""
         return float(np.linalg.norm(self.points[1] - self.points[0]))
 
+    def placed(self, place: Callable[[Points], Points]) -> "Face":
+        """The same face in another image, into whose pixels `place` maps points (P, 2) of this one."""
+        left, top, right, bottom = self.box
+        corners = place(np.array([(left, top), (right, bottom)], dtype=np.float64))
+        (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+        return Face(place(self.points), (left, top, right, bottom), self.score)
+
     def scaled(self, factor: float) -> "Face":
         """The same face in an image that is `factor` times as large."""
-        left, top, right, bottom = ((edge + 0.5) * factor - 0.5 for edge in self.box)
-        return Face((self.points + 0.5) * factor - 0.5, (left, top, right, bottom), self.score)
+        return self.placed(lambda points: (points + 0.5) * factor - 0.5)
 
 
 class Detector(Protocol):

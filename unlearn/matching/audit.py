@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from unlearn import files, photo_audit, recipe_check, recipe_files, schema
+from unlearn import files, photo_pairs, recipe_check, recipe_files, schema
 from unlearn.audit import face_report
 from unlearn.audit.face_plan import FacePlan
 from unlearn.audit.face_rows import CLEAN, PROTECTED, RANDOM
@@ -21,7 +21,7 @@ from unlearn.faces import embedders
 from unlearn.matching import rows as rows_of
 from unlearn.matching.scene import Person, Scene, look_with, missing, of_folder
 from unlearn.matching.views import Photo, Views, of_file, with_random_noise
-from unlearn.photo_audit import FEWEST, Pair
+from unlearn.photo_pairs import FEWEST, Pair
 from unlearn.progress import Progress, Silent
 
 
@@ -62,7 +62,7 @@ def audit(
     """
     chosen = plan if isinstance(plan, FacePlan) else load_plan(plan or "audits/faces")
     chosen = replace(chosen, recognisers=tuple(recognisers) or chosen.recognisers)
-    pairs, strangers = photo_audit.pairs(out, originals, state), of_folder(distractors)
+    pairs, strangers = photo_pairs.pairs(out, originals, state), of_folder(distractors)
     views = look_with(chosen, device)
     people = of_archive(pairs, chosen, views)
     if not people or (len(people) < 2 and not strangers):

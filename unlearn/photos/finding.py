@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 
 from unlearn.faces import detectors
 from unlearn.faces.face import Detector, Face
+from unlearn.faces.sizes import reduced
 from unlearn.faces.weights import package
+from unlearn.photos.jobs import Finder
 from unlearn.photos.picture import Picture, upright
 
 SMALLEST = 20  # pixels of a face's longer side, from which a recogniser may make something of it
 LEAST_BETWEEN_EYES = 2.0
+# Surroundings of a face: a square of three times its size, made as small as this.
+AROUND, AROUND_SIDE = 1.0, 300
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,18 @@ def eight_bits(picture: Picture) -> NDArray[np.uint8]:
     return np.ascontiguousarray(eight)
 
 
+def near(finder: Finder, image: NDArray[np.uint8], face: Face) -> Iterator[Face]:
+    """Faces in the surroundings of a face, in pixels of the photo (H, W, 1 or 3)."""
+    edges = np.array(face.box).reshape(2, 2)
+    margin = AROUND * side(face)
+    left, top = np.maximum(np.floor(edges[0] - margin), 0).astype(int)
+    right, bottom = np.ceil(edges[1] + margin).astype(int)
+    part = np.ascontiguousarray(image[top : max(bottom, 0), left : max(right, 0)])
+    small, ratio = reduced(part, AROUND_SIDE) if part.size else (part, np.ones(2))
+    for found in finder(small):
+        yield found.placed(lambda points: (points + 0.5) * ratio - 0.5 + (left, top))
+
+
 def side(face: Face) -> float:
     """Pixels of the box's longer side."""
     left, top, right, bottom = face.box
@@ -73,5 +90,6 @@ def side(face: Face) -> float:
 
 
 def is_small(face: Face) -> bool:
-    """True for faces that no recogniser can tell from others."""
-    return side(face) < SMALLEST or face.eye_distance < LEAST_BETWEEN_EYES
+    """True for faces that no recogniser can tell from others, and where landmarks are none."""
+    apart = bool(np.isfinite(face.points).all()) and face.eye_distance >= LEAST_BETWEEN_EYES
+    return side(face) < SMALLEST or not apart

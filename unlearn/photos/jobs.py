@@ -1,16 +1,20 @@
 """What a worker process is told: the settings of the run once, and one job a file."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unlearn.faces.face import Face
-from unlearn.photos.persons import Named
-from unlearn.photos.rows import Row
 from unlearn.photos.writing import Writing
+
+if TYPE_CHECKING:  # `unlearn --help` reads this file through the options, and starts without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unlearn.faces.face import Face
+    from unlearn.photos.persons import Named
+    from unlearn.photos.rows import Row
 
 Action = Literal["protect", "sidecar", "copy", "verify"]
 Verified = Literal["none", "sample", "all"]

@@ -127,6 +127,6 @@ def _measured(
     facts = dataclasses.asdict(figures)
     if faces.protected and setup.finder:
         again.orientation = picture.orientation  # what a viewer applies, whatever of it the decoder has done already
-        found = setup.finder(finding.eight_bits(again))
+        found = face_measuring.seen_again(faces.protected, setup.finder, finding.eight_bits(again))
         facts |= face_measuring.figures(faces.protected, original, again.pixels, picture.orientation, found)
     return facts

