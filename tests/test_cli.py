@@ -24,7 +24,7 @@ def test_a_run_holds_what_the_readme_says(run: Path) -> None:
     assert {p.name for p in run.iterdir()} == {"perturbation.safetensors", "recipe.yaml", "run.json", "log.jsonl"}
     events = [json.loads(line)["event"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert events[0] == "start"
-    assert events[-1] == "stopped"
+    assert events[-2:] == ["stopped", "worked"]  # why crafting ended, then what it took
 
 
 def test_the_resolved_recipe_runs_again_to_the_same_bytes(run: Path, tmp_path: Path) -> None:
