@@ -1,4 +1,4 @@
-"""One NumPy .npz file: arrays train_images and train_labels, x_train and y_train, images and labels, or the like."""
+"""One NumPy .npz file: arrays train_images and train_labels, x_train and y_train, images and labels or alike."""
 
 import re
 import zipfile
