@@ -121,6 +121,24 @@ def test_outside_photos_must_be_outside(archive: tuple[Path, Path]) -> None:
         photo_pairs.against(found, photos / "nowhere")
 
 
+def test_the_plan_says_the_precision(archive: tuple[Path, Path], tmp_path: Path) -> None:
+    photos, out = archive
+    quick = dataclasses.replace(PLAN, training=dataclasses.replace(PLAN.training, epochs=1))
+    for asked, used in ((None, "float32"), ("bfloat16", "bfloat16")):
+        plan = dataclasses.replace(quick, precision=asked)
+        assert photo_audit.audit(out, photos, tmp_path / used, plan, side=16)["machine"]["precision"] == used
+
+
+@pytest.mark.parametrize("more", [(), ("--against", "matching", "--originals", "photos")])
+def test_outside_photos_are_for_archives_and_training(tmp_path: Path, more: tuple[str, ...]) -> None:
+    done = unlearn("audit", tmp_path, "--test", tmp_path, *more)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
+        "--test is for archives and training: --originals names the photos that the archive was made from"
+    )
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_a_finished_audit_is_not_run_again(archive: tuple[Path, Path], tmp_path: Path) -> None:
     photos, out = archive
     first = photo_audit.audit(out, photos, tmp_path / "audit", PLAN, side=16)

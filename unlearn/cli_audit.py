@@ -53,6 +53,10 @@ def audit(
     quiet: Quiet = False,
 ) -> None:
     """Train victims on clean, random-noise and protected data, test on clean images; or match clean faces."""
+    if test and (against == "matching" or not originals):
+        raise DataError(
+            "--test is for archives and training: --originals names the photos that the archive was made from"
+        )
     if against == "matching":
         asked = (plan, distractors, _listed(recognisers), _listed(surrogates))
         return _matching(runs[0], originals, out, asked, device, json_lines, quiet)

@@ -156,20 +156,19 @@ def examine(
     """Run an audit's cells on all processes, then write the reports once."""
     team = team or launch()
     progress = progress if progress and team.main else Silent()
-    post = Post(
-        team.device,
-        team.rank,
-        team.world,
-        run.precision_on(team.device, plan.precision or precision),
-        progress,
-        team.stop,
-    )
+    mine = post(plan, precision, progress, team)
     team.together(lambda: claim(out))
-    auditing.audit(subject, plan, out, post)
+    auditing.audit(subject, plan, out, mine)
     team.barrier()
     results: dict[str, Any] = {}
-    team.together(lambda: results.update(auditing.finish(subject, plan, out, post)))
+    team.together(lambda: results.update(auditing.finish(subject, plan, out, mine)))
     return results
+
+
+def post(plan: AuditPlan, precision: str, progress: Progress, team: Workers) -> Post:
+    """This process at an audit, in the plan's precision, or else in this one."""
+    chosen = run.precision_on(team.device, plan.precision or precision)
+    return Post(team.device, team.rank, team.world, chosen, progress, team.stop)
 
 
 def claim(out: Path) -> None:

@@ -30,7 +30,6 @@ from unlearn.photos.keys import Key
 from unlearn.photos.picture import Damaged, LeftOut, Picture
 from unlearn.progress import Progress, Silent
 from unlearn.quantities import FINE, LEVELS
-from unlearn.run import precision_on
 
 SIDE = 64
 RANDOM_CELLS = 32
@@ -68,7 +67,7 @@ def audit(
     parts = against(found, test) if test else split(found)
     team.together(lambda: examination.claim(folder))
     channels = subjects_by_channel(parts, side, progress)
-    post = Post(team.device, team.rank, team.world, precision_on(team.device, "auto"), progress, team.stop)
+    post = examination.post(chosen, "auto", progress, team)
     for channel, subject in channels.items():
         as_shared = replace(chosen, detection=chosen.detection and channel == "none")
         auditing.audit(subject, as_shared, folder, post)

@@ -8,7 +8,6 @@ test images after each epoch. Precisions take turns; figures are medians over ro
 """
 
 import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -78,11 +77,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.network, options.images, options.tests, options.rounds = "small_cnn", 64, 32, 1
-    settings = {key: value for key, value in vars(options).items() if key not in ("json", "quick")}
-    found = {"settings": settings, "machine": machine.about(), **measure(options)}
-    print(text := json.dumps(found, indent=2))
-    if options.json:
-        options.json.write_text(text + "\n")
+    machine.printed(options, measure(options))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Wall seconds of a machine that does other work say little. CPU seconds of this p
 better, so every ratio is given in both, and the share of the limit in CPU seconds of one core.
 """
 
+import argparse
+import json
 import os
 import platform
 import resource
@@ -115,3 +117,17 @@ def about() -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+
+
+def printed(
+    options: argparse.Namespace, measured: dict[str, Any], besides: tuple[str, ...] = ("json", "quick")
+) -> None:
+    """Print what a bench measured with its settings and the machine, and write it to `options.json` if there is one.
+
+    Args:
+        besides: options that are no settings.
+    """
+    settings = {key: value for key, value in vars(options).items() if key not in besides}
+    print(text := json.dumps({"settings": settings, "machine": about(), **measured}, indent=2))
+    if options.json:
+        options.json.write_text(text + "\n")

@@ -99,13 +99,9 @@ def main() -> None:
         return
     if options.quick:
         options.network, options.images, options.batch_size, options.rounds = "small_cnn", 128, 32, 1
-    settings = {key: value for key, value in vars(options).items() if key not in ("json", "quick", "child")}
     import machine
 
-    found = {"settings": settings, "machine": machine.about(), **measure(options)}
-    print(text := json.dumps(found, indent=2))
-    if options.json:
-        options.json.write_text(text + "\n")
+    machine.printed(options, measure(options), ("json", "quick", "child"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ themselves and for the others. Clean photos and random noise of the same budget 
 
 import argparse
 import statistics
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from unlearn import album, face_album, files, recipe, training
+from unlearn import album, face_album, recipe, training
 from unlearn.audit.channels import EVERY
 from unlearn.crafting.workers import alone
 from unlearn.environment import versions
-from unlearn.errors import DataError, UnlearnError
+from unlearn.errors import DataError
 from unlearn.faces.face import Face
 from unlearn.images import SUFFIXES
 from unlearn.matching.views import added, main_face, with_noise
@@ -188,11 +187,6 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        asked = parsed()
-        results = run(asked)
-        with files.output_errors(asked.out):
-            files.write_json(asked.out, results)
-    except UnlearnError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    import command
+
+    command.said(lambda: command.written(parsed(), run))

@@ -9,7 +9,6 @@ of 12 megapixels with one face, without reading and writing the file.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from unlearn import files, recipe, recipe_files
+from unlearn import recipe, recipe_files
 from unlearn.crafting.workers import alone
 from unlearn.environment import versions
-from unlearn.errors import DataError, UnlearnError
+from unlearn.errors import DataError
 from unlearn.faces import embedders
 from unlearn.images import SUFFIXES
 from unlearn.matching import trial
@@ -116,11 +115,6 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        asked = parsed()
-        results = run(asked)
-        with files.output_errors(asked.out):
-            files.write_json(asked.out, results)
-    except UnlearnError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    import command
+
+    command.said(lambda: command.written(parsed(), run))

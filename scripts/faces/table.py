@@ -14,7 +14,6 @@ photos that were protected with another seed, where there are several.
 import argparse
 import multiprocessing
 import statistics
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -29,7 +28,7 @@ from unlearn.audit.face_lines import Line, lines, summarize
 from unlearn.audit.face_plan import FacePlan
 from unlearn.audit.face_rows import CLEAN, OTHER_KEY, PROTECTED, RANDOM
 from unlearn.audit.report import plain
-from unlearn.errors import DataError, UnlearnError
+from unlearn.errors import DataError
 from unlearn.faces import embedders
 from unlearn.images import SUFFIXES
 from unlearn.matching import audit as auditing
@@ -274,8 +273,6 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        face_report.show(written(parsed()))
-    except UnlearnError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    import command
+
+    command.said(lambda: face_report.show(written(parsed())))
