@@ -58,17 +58,16 @@ def test_a_round_is_a_pass_at_a_falling_rate(monkeypatch: pytest.MonkeyPatch) ->
     assert rates[3] == pytest.approx(0.05)
 
 
-def test_aap_moves_images_to_the_next_class() -> None:
+def test_aap_moves_images_to_the_next_class(monkeypatch: pytest.MonkeyPatch) -> None:
     """A round of training on clean images, then noise that their surrogate takes for the class after theirs."""
     data = make_dataset(120, contrast=14)
     setting = replace(problem(data, "sample-wise"), surrogate=cropped.problem().surrogate)
     kept: list[nn.Module] = []
     method = AUE(PGD(2 / 255, 12), replace(SHORT, batch_size=20, train_epochs=8, max_rounds=1), strength=0.1, shift=1)
-    monkey = pytest.MonkeyPatch()
     real = training.optimizer
-    monkey.setattr(training, "optimizer", lambda network, sgd: kept.append(network) or real(network, sgd))
-    made = method.craft(setting)
-    monkey.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "optimizer", lambda network, *more: kept.append(network) or real(network, *more))
+        made = method.craft(setting)
     noisy = torch.from_numpy(made.apply_pixels(data.images, np.arange(len(data))))
     seen = training.predictions(kept[0], noisy)
     assert float((seen == (torch.from_numpy(data.labels) + 1) % 3).float().mean()) > 0.9
