@@ -157,7 +157,7 @@ def _laid(patches: Sequence[Patch], row: int, noise: Floats, limit: int) -> Floa
 
 def _saturating(strip: Samples, noise: Floats, together: int) -> None:
     """strip (R, W) += noise (R / together, W), within the type's range, without leaving the type."""
-    up, down = noise.clip(0, None).astype(strip.dtype), (-noise).clip(0, None).astype(strip.dtype)
+    up, down = np.maximum(noise, 0).astype(strip.dtype), np.maximum(-noise, 0).astype(strip.dtype)
     whole = len(strip) // together * together
     _move(strip[:whole].reshape(-1, together, strip.shape[1]), up, down, whole // together)
     if whole < len(strip):

@@ -11,7 +11,8 @@ from unlearn.photos.writing import Writing
 
 LONG_SIDE = 160
 _QUALITY = 85
-_WORKING = 6 * LONG_SIDE  # larger photos are sampled down to about this size, then averaged: 36 samples a pixel
+_REDUCING_GAP = 2.0  # boxes do the first part of the reduction, at a fraction of the filter's time
+_WORKING = 4 * LONG_SIDE  # larger photos are sampled down to about this size, then averaged: 16 samples a pixel
 
 
 def wanted(picture: Picture, writing: Writing) -> bool:
@@ -32,5 +33,6 @@ def thumbnail(picture: Picture) -> bytes:
     scale = min(1.0, LONG_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     stream = io.BytesIO()
-    image.resize(size, Image.Resampling.LANCZOS).save(stream, format="JPEG", quality=_QUALITY)
+    small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+    small.save(stream, format="JPEG", quality=_QUALITY)
     return stream.getvalue()
