@@ -66,8 +66,8 @@ def _return_memory() -> None:
     """Let freed memory go back to the system once this process has grown.
 
     glibc keeps it in its heap, which photos of ever other sizes tear into pieces: a worker grew by half a megabyte a
-    photo, to 2.3 GB after 5,000. Returning every large array at once instead costs a third of the time, in page faults.
-    Other C libraries have no such call and no such habit.
+    photo, to 2.3 GB after 5,000. Returning every large array at once instead costs a quarter of the time, in page
+    faults. Other C libraries have no such call and no such habit.
     """
     with contextlib.suppress(AttributeError, OSError, ValueError):
         if _resident() > GROWN:
