@@ -129,12 +129,13 @@ def test_the_plan_says_the_precision(archive: tuple[Path, Path], tmp_path: Path)
         assert photo_audit.audit(out, photos, tmp_path / used, plan, side=16)["machine"]["precision"] == used
 
 
+@pytest.mark.parametrize(("option", "value"), [("--test", "photos"), ("--side", "128")])
 @pytest.mark.parametrize("more", [(), ("--against", "matching", "--originals", "photos")])
-def test_outside_photos_are_for_archives_and_training(tmp_path: Path, more: tuple[str, ...]) -> None:
-    done = unlearn("audit", tmp_path, "--test", tmp_path, *more)
+def test_options_for_archives_and_training(tmp_path: Path, option: str, value: str, more: tuple[str, ...]) -> None:
+    done = unlearn("audit", tmp_path, option, value, *more)
     assert done.returncode == 2
     assert done.stderr.strip().endswith(
-        "--test is for archives and training: --originals names the photos that the archive was made from"
+        f"{option} is for archives and training: --originals names the photos that the archive was made from"
     )
     assert len(done.stderr.strip().splitlines()) == 1
 

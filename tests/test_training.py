@@ -6,15 +6,22 @@ import torch
 from conftest import make_dataset
 from torch import nn
 
-from unlearn import registry, training
+from unlearn import efficientnet, registry, training
 from unlearn.crafting.folding import folded
 from unlearn.errors import UnknownName
 from unlearn.randomness import Draws
 from unlearn.settings import SGD, Training
 
 # Parameters of the CIFAR variants for 10 classes; ResNet-18's 11,173,962 is the published count. DenseNet has 128
-# more than the usual CIFAR variant's 6,956,298: torchvision normalizes after the stem.
-PARAMETERS = {"resnet18": 11_173_962, "resnet50": 23_520_842, "densenet121": 6_956_426, "vgg11": 9_231_114}
+# more than the usual CIFAR variant's 6,956,298: torchvision normalizes after the stem. EfficientNet-Lite0 has 4,652,008
+# with its 1,000 classes, 1,281 a class in the head.
+PARAMETERS = {
+    "resnet18": 11_173_962,
+    "resnet50": 23_520_842,
+    "densenet121": 6_956_426,
+    "vgg11": 9_231_114,
+    "efficientnet_lite0": 4_652_008 - 990 * 1_281,
+}
 
 
 def batches(samples: int = 90) -> training.Batches:
@@ -54,6 +61,17 @@ def test_folding_keeps_the_logits(name: str) -> None:
         expected, found = network.eval()(images), frozen(images)
     assert (found - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
     assert not any(weight.requires_grad for weight in frozen.parameters())
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "before", "after"),
+    [(8, 3, 2, 0, 1), (7, 3, 2, 1, 1), (8, 5, 2, 1, 2), (7, 5, 1, 2, 2), (1, 3, 2, 1, 1)],
+)
+def test_efficientnet_pads_as_tensorflow(side: int, kernel: int, stride: int, before: int, after: int) -> None:
+    padded = efficientnet._padded(torch.ones(1, 1, side, side), kernel, stride)[0, 0]
+    assert padded.shape == (side + before + after,) * 2
+    rows = torch.nonzero(padded.sum(1)).flatten()
+    assert (int(rows[0]), int(rows[-1])) == (before, before + side - 1)
 
 
 def test_unknown_networks_are_named_with_the_nearest() -> None:

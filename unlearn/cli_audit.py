@@ -10,6 +10,7 @@ import typer
 
 from unlearn.errors import DataError
 
+SIDE = 64
 AGAINST = "training on the images, or matching of an archive's faces."
 Runs = Annotated[list[Path], typer.Argument(help="Runs made on the same data, one release, foreign set or archive.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist or be empty.")]
@@ -20,6 +21,9 @@ Clean = Annotated[
 ]
 Originals = Annotated[Path | None, typer.Option(help="For an archive: the photos it was made from.")]
 Test = Annotated[Path | None, typer.Option(help="For an archive: other clean photos, a folder a subject, to test on.")]
+Side = Annotated[
+    int, typer.Option(min=16, max=512, help="For an archive and training: pixels of the square views of its photos.")
+]
 Pictures = Annotated[bool, typer.Option("--report-images", help="Photos may stand in the report.")]
 Against = Annotated[Literal["training", "matching"], typer.Option(help=AGAINST)]
 Distractors = Annotated[Path | None, typer.Option(help="For matching: a folder of other people's photos.")]
@@ -43,6 +47,7 @@ def audit(
     clean: Clean = None,
     originals: Originals = None,
     test: Test = None,
+    side: Side = SIDE,
     report_images: Pictures = False,
     against: Against = "training",
     distractors: Distractors = None,
@@ -53,10 +58,8 @@ def audit(
     quiet: Quiet = False,
 ) -> None:
     """Train victims on clean, random-noise and protected data, test on clean images; or match clean faces."""
-    if test and (against == "matching" or not originals):
-        raise DataError(
-            "--test is for archives and training: --originals names the photos that the archive was made from"
-        )
+    training_archive = bool(originals) and against == "training"
+    _only_for(training_archive, test=bool(test), side=side != SIDE)
     if against == "matching":
         asked = (plan, distractors, _listed(recognisers), _listed(surrogates))
         return _matching(runs[0], originals, out, asked, device, json_lines, quiet)
@@ -67,12 +70,21 @@ def audit(
         team, say = workers.launch(stop, device), progress.choose(json_lines, quiet)
         if originals:
             results = photo_audit.audit(
-                runs[0], originals, out, plan, say, team, report_images=report_images, test=test
+                runs[0], originals, out, plan, say, team, side=side, report_images=report_images, test=test
             )
         else:
             overrides = [f"data.path={json.dumps(data)}"] if data else []
             results = examination.audit_paths(runs, out, plan, clean, overrides, say, team)
     print_results(results, out, json_lines)
+
+
+def _only_for(archive: bool, **given: bool) -> None:
+    """Options that would be ignored are refused."""
+    for name, is_given in given.items():
+        if is_given and not archive:
+            raise DataError(
+                f"--{name} is for archives and training: --originals names the photos that the archive was made from"
+            )
 
 
 def _listed(text: str) -> list[str]:

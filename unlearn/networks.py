@@ -7,6 +7,8 @@ CVPR 2016, section 4.2): a 3x3 convolution with stride 1 and no pooling.
 from torch import nn
 from torchvision import models
 
+from unlearn import efficientnet
+
 STEM_LIMIT = 64
 
 
@@ -77,3 +79,8 @@ def vgg11(classes: int, channels: int, size: int) -> nn.Module:
     network.avgpool = nn.AdaptiveAvgPool2d(1)
     network.classifier = nn.Linear(512, classes)
     return network
+
+
+def efficientnet_lite0(classes: int, channels: int, size: int) -> nn.Module:
+    """Tan and Le, ICML 2019, the lite release: 4.7 M parameters, for weights that were trained elsewhere."""
+    return efficientnet.efficientnet_lite0(classes, channels, stem_stride=1 if size < STEM_LIMIT else 2)
