@@ -23,6 +23,7 @@ from unlearn.crafting.problem import ROWS, Problem
 from unlearn.crafting.robust import Bench, Disturb, adversary, robust, uniform_noise
 from unlearn.crafting.robustness import Robustness
 from unlearn.crafting.schedule import Surrogate
+from unlearn.crafting.views import Views
 from unlearn.crafting.workers import Workers
 from unlearn.datasets import ImageDataset
 from unlearn.errors import Interrupted
@@ -59,6 +60,18 @@ def test_budget_and_rows(rows: str) -> None:
     made = craft(problem(rows=rows))
     assert len(made.delta) == {"sample-wise": 170, "class-wise": 3}[rows]
     assert 0 < int(made.delta.abs().max()) <= 8
+
+
+def test_the_channel_is_in_the_loop_and_none_by_default() -> None:
+    """In gray a channel's noise is worth its share of the luminance only, so that the three move as one."""
+    whole = replace(SETTINGS, augment=())  # no pixel is cropped away
+    plain, same, gray = (
+        robust(problem(), settings, PGD(16 / 255, 1), adversary(settings)).delta
+        for settings in (whole, replace(whole, channel=Views()), replace(whole, channel=Views(grayscale=1.0)))
+    )
+    assert torch.equal(same, plain)
+    agree = [float((d[:, 0].sign() == d[:, 1].sign()).float().mean()) for d in (gray, plain)]
+    assert agree[0] > 0.9 > agree[1]
 
 
 class Team:

@@ -53,5 +53,5 @@ def test_the_papers_cifar10_settings() -> None:
 
 
 def test_the_default_transformations_are_a_trainers() -> None:
-    views = Robustness().views
+    views = Robustness().transformations
     assert (views.augment, views.crop_padding) == (("crop", "flip"), 4)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from unlearn.crafting.views import Views
 from unlearn.pgd import PGD
 from unlearn.quantities import Positive, Rate, StepSize
 from unlearn.settings import Training
@@ -20,6 +21,7 @@ class Robustness:
     attack: how that adversary moves.
     samples: transformed copies over which a noise step is averaged.
     augment, crop_padding: the transformations, as a trainer's.
+    channel: what else is done to images before a network sees them, such as gray and JPEG; not in the paper.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -33,8 +35,9 @@ class Robustness:
     samples: Annotated[int, Field(ge=1, le=64)] = 5
     augment: tuple[Literal["crop", "flip"], ...] = ("crop", "flip")
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 4
+    channel: Views = Views()
 
     @property
-    def views(self) -> Training:
-        """The transformations as settings of `training.standard_augmentation`."""
+    def transformations(self) -> Training:
+        """As settings of `training.standard_augmentation`."""
         return Training(augment=self.augment, crop_padding=self.crop_padding)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ConfigDict, Field
 
+from unlearn.crafting.views import Views
 from unlearn.pgd import PGD
 from unlearn.quantities import Positive
 from unlearn.settings import SGD, Training
@@ -32,6 +33,7 @@ class TAP:
     shift: the class that images are moved to is so many further; permutation: that of every class instead.
     restarts: starts a sample; the one that comes nearest to its class is kept.
     augment: crop and mirror inside the loop, as in the training of the network.
+    views: what else is done to images before a network sees them, such as gray and JPEG; not in the paper.
     batch_size: images that are worked on at once on a device.
     """
 
@@ -42,6 +44,7 @@ class TAP:
     permutation: tuple[int, ...] = ()
     restarts: Positive = 8
     augment: bool = True
+    views: Views = Views()
     pretrain: Training = Training(epochs=40, sgd=SGD(0.1))
     batch_size: Positive = 512
 
@@ -63,5 +66,7 @@ class TAP:
 
     def _look(self, images: Tensor, draws: Draws) -> Tensor:
         from unlearn import training
+        from unlearn.crafting import channel
 
-        return training.standard_augmentation(images, draws, self.pretrain) if self.augment else images
+        seen = training.standard_augmentation(images, draws, self.pretrain) if self.augment else images
+        return channel.look(self.views, seen, draws)
