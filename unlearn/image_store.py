@@ -75,6 +75,7 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         return
     place = path.with_name(f".{path.stem}.lock")
     with place.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # some network file systems have no locks: then two may do the same work
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
         place.unlink(missing_ok=True)

@@ -184,7 +184,8 @@ def _claim(settings: Recipe, out: Path, data: ImageDataset, rows: int) -> None:
     facts = out / FACTS
     if facts.exists():
         return _check_same(settings, out, data, _read_facts(out))
-    files.claim(out, space=rows * int(np.prod(data.images.shape[1:])) * 4)
+    # Noise on its grid, in whole levels and in the file, two checkpoints.
+    files.claim(out, space=rows * int(np.prod(data.images.shape[1:])) * 5)
     with files.output_errors(out):
         files.write_text(out / RECIPE, recipe.to_yaml(recipe.resolved(settings)))
         files.write_json(facts, _facts(settings, data))
