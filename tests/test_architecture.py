@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unlearn"
 FLOORS = {
     0: ("errors", "registry", "quantities", "files", "images", "progress", "signals", "randomness", "pgd", "settings",
-        "schema", "environment", "interpolation", "promise", "control", "__init__"),
+        "schema", "environment", "interpolation", "promise", "control", "memory", "placing", "image_store", "decoding",
+        "tensor_files", "streamed", "__init__"),
     1: ("datasets", "sources", "networks", "training", "kinds", "perturbation", "stretched", "pretrained",
         "efficientnet"),
     2: ("crafting", "faces"),

@@ -220,7 +220,6 @@ def problem(
         progress=progress,
         precision=precision_on(team.device, settings.precision),
         checkpoints=Checkpoints(work / "checkpoint"),
-        scratch=work,
         domain=settings.band or EveryPixel(),
         embedders=embedders,
     )

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unlearn import randomness
+from unlearn import placing, randomness
 from unlearn.images import Pixels
 from unlearn.promise import Promise
 from unlearn.quantities import LEVELS
@@ -20,9 +20,8 @@ def uniform(clean: Pixels, changed: Pixels, keys: NDArray[np.int64], promise: Pr
         promise: with nothing but `levels`, the noise fills that budget; else it is as large as each image's own change,
             in as many pixels.
     """
-    out, noisy = np.empty_like(clean), _filling if promise.plain else _as_large
-    for start in range(0, len(clean), BLOCK):
-        part = slice(start, start + BLOCK)
+    out, noisy = placing.zeros(clean.shape, clean.dtype), _filling if promise.plain else _as_large
+    for part in placing.blocks(clean, BLOCK, values=8):
         change = changed[part].astype(np.int16) - clean[part]
         noise = noisy(change, torch.from_numpy(keys[part]), promise.levels)
         touched = change.any(axis=(1, 2, 3), keepdims=True)

@@ -1,20 +1,18 @@
-"""Labeled images in memory, with ids that come from their content. Sources fill it; see `sources/`."""
+"""Labeled images, in memory or mapped, with ids that come from their content. Sources fill it; see `sources/`."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearn import images, registry
+from unlearn import decoding, images, placing, registry
+from unlearn.decoding import Picture as Picture
 from unlearn.errors import DataError
-
-Picture = bytes | Path | NDArray[np.uint8] | Callable[[], bytes]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,9 @@ class ImageDataset:
 
     def take(self, index: NDArray[Any]) -> "ImageDataset":
         """The samples at these positions, as a data set of its own."""
-        return replace(self, images=self.images[index], labels=self.labels[index])
+        if len(index) == len(self) and np.array_equal(index, np.arange(len(self))):
+            return self  # a copy of all would cost as much again, and so would its ids
+        return replace(self, images=placing.picked(self.images, index), labels=self.labels[index])
 
     def counts(self) -> NDArray[np.int64]:
         """Samples per class, shape (classes,)."""
@@ -95,54 +95,9 @@ def load(source: str, split: str, fit: images.Fit | None = None, **options: Any)
 def collect(records: Records, split: str, fit: images.Fit | None = None) -> ImageDataset:
     """Decode records into one array; every unreadable picture is reported, not only the first."""
     check_labels(records)
-    decoded: list[images.Pixels] = []
-    problems: list[str] = []
-    for picture, where in zip(records.pictures, records.where, strict=True):
-        try:
-            decoded.append(_pixels(picture, where, fit))
-        except DataError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataError("\n".join([*problems[:20], *_more(len(problems) - 20)]))
-    _check_sizes(decoded, records.where)
+    pixels = decoding.decoded(decoding.Pictures(records.pictures, records.where, fit))
     labels = np.asarray(records.labels, dtype=np.int64)
-    return ImageDataset(_stack(decoded), labels, tuple(map(str, records.names)), split)
-
-
-def _more(count: int) -> list[str]:
-    return [f"and {count} more"] if count > 0 else []
-
-
-def _pixels(picture: Picture, where: str, fit: images.Fit | None) -> images.Pixels:
-    if isinstance(picture, np.ndarray):
-        return picture if fit is None else images.to_array(fit.apply(images.to_image(picture)))
-    image = images.decode(picture() if callable(picture) else picture, where)
-    return images.to_array(image if fit is None else fit.apply(image))
-
-
-def _stack(decoded: list[images.Pixels]) -> images.Pixels:
-    """One array; gray pictures among colour ones become colour."""
-    channels = max(len(pixels) for pixels in decoded)
-    stacked = np.empty((len(decoded), channels, *decoded[0].shape[1:]), dtype=np.uint8)
-    for i in range(len(decoded)):
-        stacked[i] = decoded[i]
-        decoded[i] = stacked[i]  # lets go of the decoded copy, so that the peak is one copy
-    return stacked
-
-
-def _check_sizes(decoded: list[images.Pixels], where: Sequence[str]) -> None:
-    sizes = Counter(pixels.shape[1:] for pixels in decoded)
-    if len(sizes) > 1:
-        (common, count), (other, _) = sizes.most_common(2)
-        place = next(w for p, w in zip(decoded, where, strict=True) if p.shape[1:] == other)
-        raise DataError(
-            f"images of {len(sizes)} sizes, e.g. {_size(common)} ({count} images) and {_size(other)} ({place}); "
-            f"say what to do: data.fit={{height: {common[0]}, width: {common[1]}, how: crop|stretch|pad}}"
-        )
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
+    return ImageDataset(pixels, labels, tuple(map(str, records.names)), split)
 
 
 def check_labels(records: Records) -> None:

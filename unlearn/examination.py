@@ -9,6 +9,7 @@ from unlearn import control, files, recipe, recipe_check, run
 from unlearn.audit import run as auditing
 from unlearn.audit.plan import AuditPlan
 from unlearn.audit.run import Post, Subject
+from unlearn.crafting import history
 from unlearn.crafting.workers import Workers, launch
 from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError
@@ -62,6 +63,13 @@ def audit(
     Raises:
         DataError, PerturbationError: when a run was made for other data.
     """
+    with run.placed(runs[0].recipe):
+        return _audited(runs, out, plan, progress, team)
+
+
+def _audited(
+    runs: Sequence[Run], out: Path, plan: AuditPlan | None, progress: Progress | None, team: Workers | None
+) -> dict[str, Any]:
     first = runs[0]
     clean, test = run.open_data(first.recipe), run.test_data(first.recipe)
     versions = {("protected" if r is first else f"protected:{r.name}"): r.saved.protect(clean).images for r in runs}
@@ -115,21 +123,22 @@ def audit_release(
     team: Workers | None = None,
 ) -> dict[str, Any]:
     """Audit a release, without its perturbation, against the clean data of a recipe."""
-    facts = verification.facts(folder)
-    protected = verification.load(folder)["train"]
-    clean, test = run.open_data(original), run.test_data(original)
-    if protected.images.shape != clean.images.shape or (protected.labels != clean.labels).any():
-        raise DataError(f"{folder}: its images or labels are not those of the clean data of recipe {original.name}")
-    about = {
-        "name": folder.name,
-        "method": facts["method"],
-        "rows_of_noise": facts["rows"],
-        "dataset": original.data.title or original.source,
-        "settings": recipe.public(original),
-    }
-    random = control.uniform(clean.images, protected.images, clean.keys, verification.limits(folder))
-    subject = Subject(clean, {"protected": protected.images}, test, float(facts["epsilon"]), about, random)
-    return examine(subject, plan or original.audit, out, original.precision, progress, team)
+    with run.placed(original):
+        facts = verification.facts(folder)
+        protected = verification.load(folder)["train"]
+        clean, test = run.open_data(original), run.test_data(original)
+        if protected.images.shape != clean.images.shape or (protected.labels != clean.labels).any():
+            raise DataError(f"{folder}: its images or labels are not those of the clean data of recipe {original.name}")
+        about = {
+            "name": folder.name,
+            "method": facts["method"],
+            "rows_of_noise": facts["rows"],
+            "dataset": original.data.title or original.source,
+            "settings": recipe.public(original),
+        }
+        random = control.uniform(clean.images, protected.images, clean.keys, verification.limits(folder))
+        subject = Subject(clean, {"protected": protected.images}, test, float(facts["epsilon"]), about, random)
+        return examine(subject, plan or original.audit, out, original.precision, progress, team)
 
 
 def audit_foreign(
@@ -141,8 +150,9 @@ def audit_foreign(
     team: Workers | None = None,
 ) -> dict[str, Any]:
     """Audit a protected set that others have made against the clean data of a recipe; see `foreign`."""
-    subject = foreign.subject(path, original)
-    return examine(subject, plan or original.audit, out, original.precision, progress, team)
+    with run.placed(original):
+        subject = foreign.subject(path, original)
+        return examine(subject, plan or original.audit, out, original.precision, progress, team)
 
 
 def examine(
@@ -158,10 +168,11 @@ def examine(
     progress = progress if progress and team.main else Silent()
     mine = post(plan, precision, progress, team)
     team.together(lambda: claim(out))
-    auditing.audit(subject, plan, out, mine)
-    team.barrier()
     results: dict[str, Any] = {}
-    team.together(lambda: results.update(auditing.finish(subject, plan, out, mine)))
+    with history.timed(progress):
+        auditing.audit(subject, plan, out, mine)
+        team.barrier()
+        team.together(lambda: results.update(auditing.finish(subject, plan, out, mine)))
     return results
 
 

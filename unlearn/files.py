@@ -102,6 +102,7 @@ def output_errors(place: Path) -> Iterator[None]:
     reasons = {
         errno.ENOSPC: "no space left on this disk",
         errno.EDQUOT: "disk quota used up",
+        errno.EFBIG: "larger than a file may be here",
         errno.EACCES: "no permission to write here",
         errno.EPERM: "no permission to write here",
         errno.EROFS: "this file system is read-only",

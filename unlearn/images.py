@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pydantic import ConfigDict
 
+from unlearn import placing
 from unlearn.errors import DataError
 from unlearn.quantities import LEVELS, Positive
 
@@ -142,8 +143,8 @@ def quality(clean: Pixels, changed: Pixels, sample: int = 500) -> Quality:
 
 def max_levels(clean: Pixels, changed: Pixels, block: int = 4096) -> int:
     """Largest absolute difference in levels of 255, block by block to bound memory."""
-    blocks = range(0, len(clean), block)
-    return max(int(np.abs(np.int16(clean[i : i + block]) - changed[i : i + block]).max()) for i in blocks)
+    parts = placing.blocks(clean, block, values=2)
+    return max(int(np.abs(np.int16(clean[part]) - changed[part]).max()) for part in parts)
 
 
 def psnr(clean: Pixels, changed: Pixels) -> float:

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
-from unlearn import files, kinds, registry
+from unlearn import files, kinds, registry, tensor_files
 from unlearn.datasets import ImageDataset
 from unlearn.errors import PerturbationError, UnknownName
 from unlearn.images import Pixels
@@ -100,7 +99,7 @@ def save(path: Path, saved: Saved) -> None:
     meta = {"schema": SCHEMA, "kind": kinds.name_of(made), **made.facts(), **asdict(saved.origin)}
     tensors = {name: tensor.contiguous() for name, tensor in made.tensors().items()} | {"ids": _pack(saved.ids)}
     with files.output_errors(path), files.replacing(path, mode=0o600) as temporary:
-        save_file(tensors, temporary, metadata={"unlearn": json.dumps(meta, sort_keys=True)})
+        tensor_files.save(temporary, tensors, {"unlearn": json.dumps(meta, sort_keys=True)})
 
 
 def load(path: Path) -> Saved:
@@ -110,11 +109,10 @@ def load(path: Path) -> Saved:
         PerturbationError: unreadable, of another schema, or with tensors that contradict each other.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get("unlearn", "{}"))
-            if meta.get("schema") != SCHEMA:
-                raise PerturbationError(f"not a perturbation of this version (schema {SCHEMA})")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        about, tensors = tensor_files.load(path)
+        meta = json.loads(about.get("unlearn", "{}"))
+        if meta.get("schema") != SCHEMA:
+            raise PerturbationError(f"not a perturbation of this version (schema {SCHEMA})")
         return _checked(meta, tensors)
     except (PerturbationError, UnknownName) as error:
         raise PerturbationError(f"{path}: {error}") from error

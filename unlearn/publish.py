@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearn import examination, files, images, recipe, registry, run
+from unlearn.crafting import history
 from unlearn.crafting.workers import launch
 from unlearn.errors import DataError, ReleaseError
 from unlearn.progress import Progress, Silent
@@ -32,13 +33,21 @@ def release(
     Raises:
         ReleaseError: when the written release does not hold what it says.
     """
+    progress = progress or Silent()
+    with run.placed(made.recipe), history.timed(progress):
+        return _released(made, out, format, results, test, progress)
+
+
+def _released(
+    made: Run, out: Path, format: str, results: dict[str, Any] | None, test: bool, progress: Progress
+) -> Path:
     clean = run.open_data(made.recipe)
     protected = made.saved.protect(clean)
     mask = made.saved.perturbation.protected(made.saved.index_of(clean))
     held_out = run.test_data(made.recipe) if test and made.recipe.data.test else None
     facts = _release_facts(made, float(mask.mean()), results)
     quality = images.quality(clean.images, protected.images)
-    writing.write(out, protected, held_out, facts, quality, mask, format=format, progress=progress or Silent())
+    writing.write(out, protected, held_out, facts, quality, mask, format=format, progress=progress)
     findings = verification.verify(out, clean, held_out)
     if findings:
         raise ReleaseError("\n".join([f"{out}: does not hold what it says", *map(str, findings)]))

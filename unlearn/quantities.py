@@ -1,6 +1,7 @@
 """Numbers as recipes write them: `8/255`, and the bounds they must keep."""
 
 import math
+import re
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -54,3 +55,37 @@ Positive = Annotated[int, Field(ge=1)]
 def whole_levels(epsilon: float) -> int:
     """The largest whole number of 8-bit levels within epsilon: 8/255 -> 8, 8.5/255 -> 8."""
     return math.floor(epsilon * LEVELS + 1e-6)
+
+
+UNITS = {
+    "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgGtT]?i?[bB])?")
+
+
+def parse_size(value: Any) -> int:
+    """`2GB`, `1.5 GiB` or a whole number of bytes, as bytes.
+
+    Raises:
+        ValueError: for anything else, in words.
+    """
+    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    units = {name.lower(): size for name, size in UNITS.items()}
+    match = _SIZE.fullmatch(text)
+    size = units.get((match[2] or "B").lower()) if match else None
+    if match is None or size is None or (match[2] is None and "." in text):
+        raise ValueError(f"expected a size such as 2GB, 500MB or a number of bytes, got {_shown(value)}")
+    return int(Fraction(match[1]) * size)
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def size_text(size: int) -> str:
+    """The size as a person would write it, exactly: 2GB, 1500MB, 2049B."""
+    name = next(name for name in ("TB", "GB", "MB", "KB", "B") if size % UNITS[name] == 0)
+    return f"{size // UNITS[name]}{name}"
+
+
+Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(size_text), Field(ge=1)]

@@ -22,6 +22,8 @@ from unlearn.recipe_schema import DataSettings, Expected, TopLevel
 SHARED = ("epsilon", "rows", "band", "target", "surrogate", "embedders", "seed", "precision", "beside", "expected")
 # The seed regenerates the noise; the target says which samples are clean.
 SECRETS = ("seed", "target", "beside", "expected", "audit")
+# How data are held, which decides nothing and names a place.
+HOLDING = ("memory", "cache")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def embedder_names(recipe: Recipe) -> list[str]:
 def public(recipe: Recipe) -> dict[str, Any]:
     """The resolved recipe as others may see it: see SECRETS, and no place of a file."""
     content = resolved(recipe)
-    data = {key: value for key, value in content["data"].items() if key not in recipe.source_options}
+    hidden = {*recipe.source_options, *HOLDING}
+    data = {key: value for key, value in content["data"].items() if key not in hidden}
     shown = content | {"data": data, "embedders": embedder_names(recipe)}
     return {key: value for key, value in shown.items() if key not in SECRETS}
 

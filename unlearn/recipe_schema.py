@@ -1,6 +1,8 @@
 """The parts of a recipe as dataclasses: their fields are what a recipe may say. Torch-free."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -9,7 +11,7 @@ from unlearn.crafting.domain import Band
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.target import Target
 from unlearn.images import Fit
-from unlearn.quantities import Epsilon, Positive
+from unlearn.quantities import Epsilon, Positive, Size
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,11 @@ class Expects:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What every source has besides its own options."""
+    """What every source has besides its own options.
+
+    memory: decoded sets, noise and copies of more than so many bytes are kept in mapped files; no result depends on it.
+    cache: the folder of decoded sets, which are kept until you delete them; None for unlearn/images in the user's own.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -36,6 +42,16 @@ class DataSettings:
     expects: Expects = Expects()
     title: str | None = None
     license: str | None = None
+    memory: Size = 2_000_000_000
+    cache: str | None = None
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where decoded sets are kept."""
+        if self.cache is not None:
+            return Path(self.cache).expanduser()
+        own = os.environ.get("XDG_CACHE_HOME", "")
+        return (Path(own) if os.path.isabs(own) else Path.home() / ".cache") / "unlearn" / "images"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ under way, checkpoint/. A folder that holds a run of another recipe or of other 
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unlearn import datasets, files, perturbation, recipe
+from unlearn import datasets, files, perturbation, placing, recipe
 from unlearn.crafting import history
 from unlearn.crafting import workers as processes
 from unlearn.crafting.checkpoint import Checkpoints
@@ -58,9 +59,15 @@ def open_data(settings: Recipe, split: str | None = None) -> ImageDataset:
     wanted = settings.data
     name = wanted.train if split is None else split
     samples = wanted.train_samples if split is None else wanted.test_samples
-    data = datasets.load(settings.source, name, wanted.fit, **settings.source_options)
-    _check_expected(settings, data)
-    return datasets.limited(data, samples, settings.seed)
+    with placed(settings):
+        data = datasets.load(settings.source, name, wanted.fit, **settings.source_options)
+        _check_expected(settings, data)
+        return datasets.limited(data, samples, settings.seed)
+
+
+def placed(settings: Recipe) -> AbstractContextManager[None]:
+    """Keeps what is larger than data.memory in files beside the decoded sets, as long as the block lasts."""
+    return placing.bounded(settings.data.memory, settings.data.cache_folder)
 
 
 def _check_expected(settings: Recipe, data: ImageDataset) -> None:
@@ -125,9 +132,9 @@ def craft(
         progress = Logged(progress, out / LOG)
     progress.log("start", recipe=settings.name, images=len(data), processes=team.world, device=str(team.device))
     checkpoints = Checkpoints(out / CHECKPOINT, checkpoint_every)
-    with history.timed(progress):
+    with history.timed(progress), placing.bounded(settings.data.memory, out):
         noise = settings.method.craft(_problem(settings, data, row, team, progress, checkpoints))
-    team.together(lambda: _finish(settings, out, data, noise))
+        team.together(lambda: _finish(settings, out, data, noise))
     _tidy(out, team)
     return out
 
@@ -152,7 +159,6 @@ def _problem(
         progress=progress,
         precision=precision_on(team.device, settings.precision),
         checkpoints=checkpoints,
-        scratch=checkpoints.folder.parent,
     )
 
 
@@ -172,15 +178,14 @@ def _tidy(out: Path, team: Workers) -> None:
     """Remove what only an unfinished run needs."""
     if team.main:
         shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
-        for scratch in out.glob("noise-*.npy"):
-            scratch.unlink(missing_ok=True)
 
 
 def _claim(settings: Recipe, out: Path, data: ImageDataset, rows: int) -> None:
     facts = out / FACTS
     if facts.exists():
         return _check_same(settings, out, data, _read_facts(out))
-    files.claim(out, space=rows * int(np.prod(data.images.shape[1:])) * 4)
+    # Noise on its grid, in whole levels and in the file, two checkpoints.
+    files.claim(out, space=rows * int(np.prod(data.images.shape[1:])) * 5)
     with files.output_errors(out):
         files.write_text(out / RECIPE, recipe.to_yaml(recipe.resolved(settings)))
         files.write_json(facts, _facts(settings, data))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from unlearn import placing
 from unlearn.errors import PerturbationError
 from unlearn.interpolation import spline_weights
 from unlearn.perturbation import Additive
@@ -33,7 +34,8 @@ class Stretched:
     epsilon: float
 
     def __post_init__(self) -> None:
-        limit, largest = self.epsilon * LEVELS * FINE, int(self.delta.int().abs().max()) if self.delta.numel() else 0
+        limit = self.epsilon * LEVELS * FINE
+        largest = max(abs(int(self.delta.min())), abs(int(self.delta.max()))) if self.delta.numel() else 0
         if largest > limit + 0.5:
             raise PerturbationError(f"delta reaches {largest / FINE:g} levels, the budget is {limit / FINE:g}")
 
@@ -51,10 +53,10 @@ class Stretched:
     def on_pixels(self, shape: tuple[int, ...]) -> Additive:
         """The same noise in whole levels for images of shape (C, H, W)."""
         limit = whole_levels(self.epsilon)
-        levels = torch.empty((len(self.delta), *shape), dtype=torch.int8 if limit <= 127 else torch.int16)
-        for start in range(0, len(self.delta), BLOCK):
-            rows = torch.arange(start, min(start + BLOCK, len(self.delta)))
-            levels[start : start + BLOCK] = self.rendered(rows, *shape[1:]).round().clamp(-limit, limit)
+        levels = placing.tensor((len(self.delta), *shape), torch.int8 if limit <= 127 else torch.int16)
+        for part in placing.blocks(levels, BLOCK, values=4):
+            rows = torch.arange(part.start, part.stop)
+            levels[part] = self.rendered(rows, *shape[1:]).round().clamp(-limit, limit)
         return Additive(levels, self.row, self.epsilon)
 
     def joined(self, other: Crafted, epsilon: float) -> Stretched | None:

@@ -4,30 +4,73 @@ Images stay on the device as uint8; augmentation is batched there and depends on
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import ceil, cos, pi
+from math import ceil, cos, pi, prod
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unlearn import networks, randomness, registry
+from unlearn import networks, placing, randomness, registry
+from unlearn.images import Pixels
 from unlearn.quantities import LEVELS
 from unlearn.randomness import Draws
 from unlearn.settings import SGD, Training
+from unlearn.streamed import Streamed
 
+PREDICTED = 6_200_000  # values of images that are predicted together: 500 images of 64x64 pixels in three colors
 Loss = Callable[[nn.Module, Tensor, Tensor, Draws], Tensor]
 Augment = Callable[[Tensor, Tensor, Draws], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A training set on its device: images uint8 (N, C, H, W), labels int64 (N,), keys int64 (N,)."""
+    """A training set on its device: images uint8 (N, C, H, W), labels int64 (N,), keys int64 (N,).
 
-    images: Tensor
+    Images that are mapped from a file stay there: batches of them come to the device as they are taken.
+    """
+
+    images: Tensor | Streamed
     labels: Tensor
     keys: Tensor
+
+
+def batches(images: Pixels, labels: NDArray[np.int64], keys: NDArray[np.int64], device: torch.device) -> Batches:
+    """A training set on a device."""
+    return Batches(on_device(images, device), torch.from_numpy(labels).to(device), torch.from_numpy(keys).to(device))
+
+
+def part(data: Batches, index: Tensor) -> Batches:
+    """The samples at these positions (B,), as a training set of its own."""
+    if isinstance(data.images, Streamed):
+        images: Tensor | Streamed = Streamed(_chosen(data.images.host, index), data.images.device)
+    else:
+        images = _chosen(data.images, index)
+    return Batches(images, data.labels[index], data.keys[index])
+
+
+def _chosen(images: Tensor, index: Tensor) -> Tensor:
+    index = index.to(images.device)
+    if images.device.type != "cpu":
+        return images[index]
+    out = placing.tensor((len(index), *images.shape[1:]), images.dtype)
+    for block in placing.blocks(out):
+        out[block] = images[index[block]]
+    return out
+
+
+def on_device(images: Pixels, device: torch.device) -> Tensor | Streamed:
+    """Images on a device, or where they are mapped."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes into images
+        found = torch.from_numpy(images)
+    if isinstance(images, np.memmap) and device.type != "cpu":
+        return Streamed(found, device)
+    return found.to(device)
 
 
 @dataclass(frozen=True)
@@ -182,12 +225,13 @@ def random_crop(images: Tensor, draws: Draws, padding: int) -> Tensor:
 
 
 @torch.no_grad()
-def predictions(network: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
+def predictions(network: nn.Module, images: Tensor | Streamed, batch_size: int | None = None) -> Tensor:
     """Predicted classes (N,) for uint8 images (N, C, H, W), in evaluation mode."""
     network.eval()
-    return torch.cat([network(to_float(part)).argmax(1) for part in images.split(batch_size)])
+    size = batch_size or max(8, min(500, PREDICTED // prod(images.shape[1:])))
+    return torch.cat([network(to_float(part)).argmax(1) for part in images.split(size)])
 
 
-def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def accuracy(network: nn.Module, images: Tensor | Streamed, labels: Tensor) -> float:
     """Share of correct predictions on uint8 images."""
     return float((predictions(network, images) == labels).float().mean())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unlearn import pgd
+from unlearn import pgd, placing
 from unlearn.crafting import noise
 
 
@@ -28,7 +28,7 @@ def test_unit_is_the_greatest_common_divisor(epsilon: float, step: float, unit: 
 def test_two_hundred_steps_lose_nothing_on_the_grid() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (4, 3, 8, 8), generator=generator) / 255
-    grid = noise.grid(4, (3, 8, 8), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu")))
+    grid = noise.grid(4, (3, 8, 8), 8 / 255, 0.8 / 255, noise.placed(torch.device("cpu")))
     exact = torch.zeros_like(images)
     rows = torch.arange(4)
     for _ in range(200):
@@ -40,12 +40,12 @@ def test_two_hundred_steps_lose_nothing_on_the_grid() -> None:
 
 
 def test_wide_grids_use_sixteen_bits() -> None:
-    grid = noise.grid(1, (1, 2, 2), 8 / 255, 0.01 / 255, noise.in_memory(torch.device("cpu")))
+    grid = noise.grid(1, (1, 2, 2), 8 / 255, 0.01 / 255, noise.placed(torch.device("cpu")))
     assert grid.values.dtype == torch.int16
 
 
 def test_levels_are_whole_and_within_the_budget() -> None:
-    grid = noise.grid(1, (1, 1, 3), 8.5 / 255, 0.5 / 255, noise.in_memory(torch.device("cpu")))
+    grid = noise.grid(1, (1, 1, 3), 8.5 / 255, 0.5 / 255, noise.placed(torch.device("cpu")))
     grid.store(torch.tensor([0]), grid.encode(torch.tensor([[[[8.5, -8.5, 2.9]]]]) / 255))
     assert grid.levels().tolist() == [[[[8, -8, 3]]]]
 
@@ -64,7 +64,7 @@ def test_untouched_shared_rows_stay() -> None:
 
 @pytest.mark.parametrize("kind", ["grid", "shared"])
 def test_a_row_of_minus_one_is_no_noise(kind: str) -> None:
-    grid = noise.grid(1, (1, 1, 1), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu")))
+    grid = noise.grid(1, (1, 1, 1), 8 / 255, 0.8 / 255, noise.placed(torch.device("cpu")))
     held: noise.Noise = grid if kind == "grid" else noise.Shared(torch.zeros(1, 1, 1, 1), 8 / 255)
     held.store(torch.tensor([0]), held.encode(torch.full((1, 1, 1, 1), 4 / 255)))
     assert torch.allclose(held.delta(torch.tensor([0, -1])).flatten() * 255, torch.tensor([4.0, 0.0]))
@@ -72,17 +72,23 @@ def test_a_row_of_minus_one_is_no_noise(kind: str) -> None:
 
 def test_random_start_depends_on_the_key_only() -> None:
     keys = torch.tensor([5, 9, 13])
-    first, second = (noise.grid(3, (3, 8, 8), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu"))) for _ in "ab")
+    first, second = (noise.grid(3, (3, 8, 8), 8 / 255, 0.8 / 255, noise.placed(torch.device("cpu"))) for _ in "ab")
     noise.randomize(first, keys, 0, 8 / 255, batch=1)
     noise.randomize(second, keys.flip(0), 0, 8 / 255, batch=3)
     assert torch.equal(first.values, second.values.flip(0))
     assert int(first.values.abs().max()) == 40
 
 
-def test_mapped_noise_is_the_same(tmp_path: Path) -> None:
-    mapped = noise.grid(3, (3, 4, 4), 8 / 255, 0.8 / 255, noise.in_file(tmp_path / "noise.npy"))
-    memory = noise.grid(3, (3, 4, 4), 8 / 255, 0.8 / 255, noise.in_memory(torch.device("cpu")))
-    for grid in (mapped, memory):
-        noise.randomize(grid, torch.arange(3), 0, 8 / 255)
+def test_mapped_noise_is_the_same_and_its_file_has_no_name(tmp_path: Path) -> None:
+    with placing.bounded(100, tmp_path):
+        mapped = noise.grid(3, (3, 4, 4), 8 / 255, 0.8 / 255, noise.placed(torch.device("cpu")))
+        noise.randomize(mapped, torch.arange(3), 0, 8 / 255)
+        levels, fine = mapped.levels(), mapped.fine()
+    memory = noise.grid(3, (3, 4, 4), 8 / 255, 0.8 / 255, noise.placed(torch.device("cpu")))
+    noise.randomize(memory, torch.arange(3), 0, 8 / 255)
     assert torch.equal(mapped.values, memory.values)
-    assert (tmp_path / "noise.npy").stat().st_size > 3 * 3 * 4 * 4
+    assert torch.equal(levels, memory.levels())
+    assert torch.equal(fine, memory.fine())
+    files = Path("/proc/self/maps").read_text() if Path("/proc/self/maps").exists() else str(tmp_path)
+    assert str(tmp_path) in files
+    assert not list(tmp_path.iterdir())

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unlearn import files, pretrained, schema, training
+from unlearn import files, placing, pretrained, schema, training
 from unlearn.audit.plan import AuditPlan
 from unlearn.datasets import ImageDataset, stratified
-from unlearn.defenses import Defense, Job, Scene
+from unlearn.defenses import Defense, Job, Scene, _pixels
 from unlearn.images import Pixels
+from unlearn.streamed import Streamed
 
+Images = Tensor | Streamed
 CONTROLS = ("clean", "random", "clean-part")
 
 
@@ -126,14 +128,14 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
     }
 
 
-def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> tuple[nn.Module, Job, Tensor, Tensor]:
+def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> tuple[nn.Module, Job, Images, Tensor]:
     """The victim, its job, and the test images, purified, with their labels; what was found is let go of."""
     scene = _scene(cell, bench)
     defense = cell.defense.fit(scene)
-    test, labels = (torch.from_numpy(a).to(bench.device) for a in (bench.test.images, bench.test.labels))
-    test = defense.purify(test)
+    labels = torch.from_numpy(bench.test.labels).to(bench.device)
+    test = _pixels.purified(defense, training.on_device(bench.test.images, bench.device))
     job = Job(
-        replace(scene.found, images=defense.purify(scene.found.images)),
+        replace(scene.found, images=_pixels.purified(defense, scene.found.images)),
         bench.plan.training,
         cell.seed,
         defense,
@@ -170,8 +172,7 @@ def _scene(cell: Cell, bench: Bench) -> Scene:
 
 
 def _found(pixels: Pixels, index: NDArray[np.int64], bench: Bench) -> training.Batches:
-    parts = (pixels, bench.clean.labels[index], bench.clean.keys[index])
-    return training.Batches(*(torch.from_numpy(part).to(bench.device) for part in parts))
+    return training.batches(pixels, bench.clean.labels[index], bench.clean.keys[index], bench.device)
 
 
 def training_set(cell: Cell, bench: Bench) -> tuple[Pixels, NDArray[np.int64]]:
@@ -181,8 +182,16 @@ def training_set(cell: Cell, bench: Bench) -> tuple[Pixels, NDArray[np.int64]]:
         return bench.sets[cell.train_on], everyone
     mask = _protected_part(cell, bench.clean)
     if cell.train_on == "clean-part":
-        return bench.clean.images[~mask], everyone[~mask]
-    return np.where(mask[:, None, None, None], bench.sets["protected"], bench.clean.images), everyone
+        return placing.picked(bench.clean.images, everyone[~mask]), everyone[~mask]
+    return _mixed(mask, bench.sets["protected"], bench.clean.images), everyone
+
+
+def _mixed(mask: NDArray[np.bool_], protected: Pixels, clean: Pixels) -> Pixels:
+    """The protected version where the mask (N,) is true, the clean one elsewhere."""
+    out = placing.zeros(clean.shape, clean.dtype)
+    for part in placing.blocks(out):
+        out[part] = np.where(mask[part, None, None, None], protected[part], clean[part])
+    return out
 
 
 def _protected_part(cell: Cell, clean: ImageDataset) -> NDArray[np.bool_]:
@@ -194,7 +203,7 @@ def _protected_part(cell: Cell, clean: ImageDataset) -> NDArray[np.bool_]:
 
 
 def _by_protection(
-    cell: Cell, victim: nn.Module, test: Tensor, labels: Tensor, names: tuple[str, ...]
+    cell: Cell, victim: nn.Module, test: Images, labels: Tensor, names: tuple[str, ...]
 ) -> dict[str, float]:
     """Accuracy on the protected classes and on the others, where only some classes are protected."""
     if cell.classes is None:
@@ -206,7 +215,7 @@ def _by_protection(
     return {name: float(part.mean()) for name, part in parts.items()}
 
 
-def _by_class(victim: nn.Module, test: Tensor, labels: Tensor, names: tuple[str, ...]) -> dict[str, Any]:
+def _by_class(victim: nn.Module, test: Images, labels: Tensor, names: tuple[str, ...]) -> dict[str, Any]:
     """Accuracy on every class that the test set has."""
     hits = (training.predictions(victim, test) == labels).float()
     found = {name: hits[labels == label] for label, name in enumerate(names)}

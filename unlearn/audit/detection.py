@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unlearn import randomness, schema, training
+from unlearn import placing, randomness, schema, training
 from unlearn.audit import residuals
 from unlearn.audit.cells import Bench
 from unlearn.audit.plan import AuditPlan
@@ -89,8 +89,7 @@ def _halves(bench: Bench, pixels: Pixels, seed: int) -> Halves:
 
 def _changed(clean: Pixels, pixels: Pixels) -> NDArray[np.int64]:
     """Positions of the samples that were changed, or of all where there are hardly any."""
-    starts = range(0, len(clean), BLOCK)
-    found = np.concatenate([(clean[i : i + BLOCK] != pixels[i : i + BLOCK]).any(axis=(1, 2, 3)) for i in starts])
+    found = np.concatenate([(clean[i] != pixels[i]).any(axis=(1, 2, 3)) for i in placing.blocks(clean, BLOCK)])
     return np.flatnonzero(found) if found.sum() >= FEWEST else np.arange(len(clean))
 
 

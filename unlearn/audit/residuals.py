@@ -6,20 +6,25 @@ color channels and once for the differences between channels, where photos have 
 """
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unlearn.streamed import Streamed
+
 BOUNDS = (2.0, 8.0, 32.0)  # levels of 255
 BLOCK = 500
+VALUES = 3_200_000  # of images that are described together
 RIDGE = 1.0
 STEPS = 200
 
 
-def statistics(pixels: Tensor) -> Tensor:
+def statistics(pixels: Tensor | Streamed) -> Tensor:
     """float64 (N, D) on the CPU, for uint8 images (N, C, H, W)."""
-    return torch.cat([_block(part.float()).cpu() for part in pixels.split(BLOCK)]).double()
+    size = max(1, min(BLOCK, VALUES // prod(pixels.shape[1:])))
+    return torch.cat([_block(part.float()).cpu() for part in pixels.split(size)]).double()
 
 
 def _block(images: Tensor) -> Tensor:

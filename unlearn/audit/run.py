@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearn import control, files, images
+from unlearn import control, files, images, placing
 from unlearn.audit import detection, report, summary
 from unlearn.audit.cells import Bench, Cell, cells, run, settings
 from unlearn.audit.plan import AuditPlan
@@ -108,7 +108,14 @@ def detections(subject: Subject, plan: AuditPlan, out: Path, post: Post | None =
 
 
 def _digests(bench: Bench) -> dict[str, str]:
-    return {name: hashlib.sha256(pixels.tobytes()).hexdigest() for name, pixels in bench.sets.items()}
+    return {name: _digest(pixels) for name, pixels in bench.sets.items()}
+
+
+def _digest(pixels: Pixels) -> str:
+    digest = hashlib.sha256()
+    for part in placing.blocks(pixels):
+        digest.update(pixels[part].tobytes())
+    return digest.hexdigest()
 
 
 def _bench(subject: Subject, plan: AuditPlan, post: Post) -> Bench:

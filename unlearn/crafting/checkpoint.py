@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unlearn import files
+from unlearn import files, placing
 from unlearn.crafting.schedule import Cursor
 from unlearn.errors import OutputError
 
@@ -64,8 +64,8 @@ class Checkpoints:
         stored = np.load(place / "noise.npy", mmap_mode="r", allow_pickle=False)
         if tuple(stored.shape) != tuple(values.shape):
             raise OutputError(f"{place}: noise of shape {stored.shape}, expected {tuple(values.shape)}")
-        for rows in range(0, len(stored), 1024):
-            values[rows : rows + 1024] = torch.from_numpy(np.array(stored[rows : rows + 1024])).to(values.device)
+        for part in placing.blocks(stored):
+            values[part] = torch.from_numpy(np.array(stored[part])).to(values.device)
         _restore(load_file(place / "surrogate.safetensors"), network, optim)
         cursor = json.loads((place / COMPLETE).read_text())
         return Cursor(**{**cursor, "errors": tuple(cursor["errors"])})

@@ -9,17 +9,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from math import prod
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from unlearn import randomness
+from unlearn import placing, randomness
 from unlearn.quantities import FINE, LEVELS, whole_levels
 
-MAPPED_FROM_BYTES = 2_000_000_000
+DRAWN = 4_000_000  # numbers that are drawn together
 Storage = Callable[[tuple[int, ...], torch.dtype], Tensor]
 
 
@@ -107,16 +106,20 @@ class Shared:
 
 
 def _fine(values: Tensor, unit: float, epsilon: float) -> Tensor:
+    """Round to fine steps, block by block to bound memory."""
     limit = math.floor(epsilon * LEVELS * FINE + 1e-6)
-    return (values.double().cpu() * (unit * FINE)).round().clamp(-limit, limit).to(torch.int16)
+    out = placing.tensor(values.shape, torch.int16)
+    for part in placing.blocks(out, values=4):
+        out[part] = (values[part].double().cpu() * (unit * FINE)).round().clamp(-limit, limit)
+    return out
 
 
 def _whole(values: Tensor, unit: float, epsilon: float) -> Tensor:
     """Round to whole levels, block by block to bound memory."""
     limit = whole_levels(epsilon)
-    out = torch.empty(values.shape, dtype=torch.int8 if limit <= 127 else torch.int16)
-    for block, into in zip(values.split(1024), out.split(1024), strict=True):
-        into.copy_((block.float() * unit).round().clamp(-limit, limit))
+    out = placing.tensor(values.shape, torch.int8 if limit <= 127 else torch.int16)
+    for part in placing.blocks(out, values=4):
+        out[part] = (values[part].float() * unit).round().clamp(-limit, limit).cpu()
     return out
 
 
@@ -135,24 +138,20 @@ def grid(rows: int, shape: tuple[int, ...], epsilon: float, step_size: float, st
     return Grid(storage((rows, *shape), torch.int8 if largest <= 127 else torch.int16), float(unit), epsilon)
 
 
-def randomize(noise: Noise, keys: Tensor, seed: int, epsilon: float, batch: int = 1024) -> None:
+def randomize(noise: Noise, keys: Tensor, seed: int, epsilon: float, batch: int | None = None) -> None:
     """Set every row to uniform noise in [-epsilon, epsilon], drawn by its key; keys (R,)."""
     shape = tuple(noise.values.shape[1:])
-    for rows in torch.arange(len(keys), device=keys.device).split(batch):
+    for rows in torch.arange(len(keys), device=keys.device).split(batch or max(1, DRAWN // prod(shape))):
         draws = randomness.uniform(seed, "random-start", 0, keys[rows], shape)
         noise.store(rows, noise.encode((2 * draws - 1) * epsilon))
 
 
-def in_memory(device: torch.device) -> Storage:
-    """Zeros on the device."""
-    return lambda shape, dtype: torch.zeros(shape, dtype=dtype, device=device)
-
-
-def in_file(path: Path) -> Storage:
-    """Zeros in a memory-mapped file, for noise that is larger than memory should hold."""
+def placed(device: torch.device) -> Storage:
+    """Zeros on the device, or in a mapped file without a name where they exceed the bound of placing.py."""
 
     def allocate(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        kind = np.int8 if dtype == torch.int8 else np.int16
-        return torch.from_numpy(np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape))
+        if placing.bound().exceeded(prod(shape) * dtype.itemsize):
+            return placing.tensor(shape, dtype)
+        return torch.zeros(shape, dtype=dtype, device=device)
 
     return allocate

@@ -13,19 +13,15 @@ from unlearn.kinds import sequence as sequences
 def problem_of(problem: Problem, number: int, share: float, rows: str | None) -> Problem:
     """The problem with a share of epsilon, rows, random numbers and folders of its own for part `number`."""
     row = problem.row if rows is None else ROWS[rows](problem.data.labels, problem.row >= 0)
-    kept, scratch = problem.checkpoints, problem.scratch
+    kept = problem.checkpoints
     if kept is not None:
         kept = replace(kept, folder=kept.folder / f"part-{number}")
-    if scratch is not None:
-        scratch = (kept.folder if kept else scratch) / f"part-{number}-noise"
-        scratch.mkdir(parents=True, exist_ok=True)
     return replace(
         problem,
         row=row,
         epsilon=problem.epsilon * share,
         seed=(problem.seed + number) % 2**63,
         checkpoints=kept,
-        scratch=scratch,
     )
 
 

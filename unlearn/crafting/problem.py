@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from unlearn import training
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import Domain, EveryPixel
-from unlearn.crafting.noise import MAPPED_FROM_BYTES, Noise, Shared, Storage, grid, in_file, in_memory
+from unlearn.crafting.noise import Noise, Shared, Storage, grid, placed
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.workers import Workers, alone
 from unlearn.datasets import ImageDataset
@@ -61,7 +60,6 @@ class Problem:
     progress: Progress = field(default_factory=Silent)
     precision: torch.dtype = torch.float32
     checkpoints: Checkpoints | None = None
-    scratch: Path | None = None
     domain: Domain = EveryPixel()
     embedders: tuple[Embedder, ...] = ()
     outputs: int | None = None
@@ -78,9 +76,8 @@ class Problem:
 
     @cached_property
     def batches(self) -> training.Batches:
-        """Images, labels and keys on the device."""
-        arrays = (self.data.images, self.data.labels, self.data.keys)
-        return training.Batches(*(torch.from_numpy(array).to(self.workers.device) for array in arrays))
+        """Labels and keys on the device, and the images there, or where they are mapped."""
+        return training.batches(self.data.images, self.data.labels, self.data.keys, self.workers.device)
 
     @cached_property
     def row_on_device(self) -> Tensor:
@@ -103,10 +100,7 @@ class Problem:
 
     def storage(self) -> Storage:
         """Where noise is kept: on the device, or in a mapped file when it is large."""
-        large = self.rows * int(np.prod(self.data.images.shape[1:])) > MAPPED_FROM_BYTES
-        if large and self.scratch is not None:
-            return in_file(self.scratch / f"noise-{self.workers.rank}.npy")
-        return in_memory(self.workers.device)
+        return placed(self.workers.device)
 
     def noise(self, step_size: float) -> Noise:
         """Zero noise for all rows: shared rows as numbers, private ones on the grid that steps of this size reach."""

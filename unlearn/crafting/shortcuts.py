@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearn import placing
 from unlearn.images import Pixels
 from unlearn.quantities import LEVELS
 
@@ -33,8 +34,8 @@ def _moments(images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     count, channels = images.shape[:2]
     flat = images.reshape(count, channels, -1)
     sums, products = np.zeros(flat.shape[1:]), np.zeros((channels, *flat.shape[1:]))
-    for start in range(0, count, BLOCK):
-        part = flat[start : start + BLOCK].astype(np.float64)
+    for block in placing.blocks(flat, BLOCK, values=8):
+        part = flat[block].astype(np.float64)
         sums += part.sum(0)
         products += np.einsum("nap,nbp->abp", part, part)
     mean = sums / count

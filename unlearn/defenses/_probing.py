@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unlearn import training
 from unlearn.defenses import Job
 from unlearn.errors import DataError
+from unlearn.streamed import Streamed
 
 ITERATIONS = 200
 
@@ -41,7 +42,7 @@ def recorded_features(victim: nn.Module) -> Iterator[list[Tensor]]:
 
 
 @torch.no_grad()
-def features(victim: nn.Module, images: Tensor) -> Tensor:
+def features(victim: nn.Module, images: Tensor | Streamed) -> Tensor:
     """Float (N, D) for uint8 images (N, C, H, W), in evaluation mode."""
     with recorded_features(victim) as found:
         training.predictions(victim, images)

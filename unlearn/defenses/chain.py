@@ -60,10 +60,12 @@ class Chain(Defense):
 
     def fit(self, scene: Scene) -> Defense:
         """Each learns from what those before it leave."""
+        from unlearn.defenses import _pixels  # torch stays out of recipe checks
+
         fitted: list[Defense] = []
         for defense in self.defenses:
             fitted.append(defense.fit(scene))
-            found = replace(scene.found, images=fitted[-1].purify(scene.found.images))
+            found = replace(scene.found, images=_pixels.purified(fitted[-1], scene.found.images))
             scene = replace(scene, found=found, leaked=_purified(scene.leaked, fitted[-1]))
         return Chain(tuple(fitted))
 

@@ -46,7 +46,7 @@ class EarlyStopping(Defense):
 
         held, kept = self._split(job)
         data = job.data
-        images = job.defense.purify(job.leaked(held)[0]) if self.clean else data.images[held]
+        images = job.defense.purify(job.leaked(held)[0]) if self.clean else training.part(data, held).images
         best: dict[str, Any] = {"score": -1.0}
 
         def after(epoch: int) -> None:
@@ -56,7 +56,7 @@ class EarlyStopping(Defense):
                 best.update(score=score, epoch=epoch, state=state)
             job.after_epoch(epoch)
 
-        rest = training.Batches(data.images[kept], data.labels[kept], data.keys[kept])
+        rest = training.part(data, kept)
         curve = supervised(victim, replace(job, data=rest), after)
         victim.load_state_dict(best["state"])
         return training.Curve(curve.train[: best["epoch"] + 1], curve.test[: best["epoch"] + 1])

@@ -21,6 +21,7 @@ from unlearn.settings import SGD
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unlearn.streamed import Streamed
     from unlearn.training import Batches
 
 
@@ -60,7 +61,7 @@ class OrthogonalProjection(Defense):
         return linear.weight.detach()
 
 
-def _mean(images: Tensor) -> Tensor:
+def _mean(images: Tensor | Streamed) -> Tensor:
     """The mean image, float (C * H * W,) in [0, 1]."""
     import torch
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearn import datasets, images, registry
+from unlearn import datasets, images, placing, registry
 from unlearn.datasets import ImageDataset, Picture, Records
 from unlearn.errors import DataError
 from unlearn.foreign import tensorfile
@@ -69,7 +69,7 @@ def pixels(found: Records, places: NDArray[np.int64], clean: ImageDataset) -> Pi
     Raises:
         DataError: the first picture that cannot be read or has another size.
     """
-    made = np.empty_like(clean.images)
+    made = placing.zeros(clean.images.shape, np.uint8)
     for picture, where, place in zip(found.pictures, found.where, places, strict=True):
         made[place] = _fitting(_decoded(picture, where), clean.images.shape[1:], where)
     return made
@@ -107,15 +107,14 @@ def perturbation(path: Path, clean: ImageDataset, rows: tuple[int, ...]) -> NDAr
         wanted = " or ".join(str([count, *shape[1:]]) for count in dict.fromkeys(rows))
         raise DataError(f"{place}: a tensor of shape {list(stored.shape)}, the clean data need {wanted}")
     scale = _scale(stored, place)
-    made = np.empty(stored.shape, dtype=np.int16)
-    for start in range(0, len(made), BLOCK):
-        part = slice(start, start + BLOCK)
+    made = placing.zeros(stored.shape, np.int16)
+    for part in placing.blocks(made, BLOCK, values=4):
         made[part] = np.rint(stored[part].astype(np.float64) * scale)
     return made
 
 
 def _scale(stored: NDArray[np.generic], place: str) -> int:
-    tops = [np.abs(stored[i : i + BLOCK].astype(np.float64)).max() for i in range(0, len(stored), BLOCK)]
+    tops = [np.abs(stored[part].astype(np.float64)).max() for part in placing.blocks(stored, BLOCK, values=8)]
     top = float(np.max(tops))
     if not np.isfinite(top) or top > LEVELS:
         raise DataError(f"{place}: values of {top:g}, expected a perturbation within [-1, 1] or 255 levels")
@@ -125,8 +124,7 @@ def _scale(stored: NDArray[np.generic], place: str) -> int:
 def added(clean: ImageDataset, levels: NDArray[np.int16]) -> Pixels:
     """Clean images plus a perturbation of `perturbation`, cut at black and white."""
     rows = np.arange(len(clean)) if len(levels) == len(clean) else clean.labels
-    made = np.empty_like(clean.images)
-    for start in range(0, len(clean), BLOCK):
-        part = slice(start, start + BLOCK)
+    made = placing.zeros(clean.images.shape, np.uint8)
+    for part in placing.blocks(made, BLOCK, values=4):
         made[part] = (clean.images[part] + levels[rows[part]]).clip(0, LEVELS)
     return made

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearn import control, images, recipe, registry, run
+from unlearn import control, images, placing, recipe, registry, run
 from unlearn.audit.run import Subject
 from unlearn.datasets import ImageDataset, limited, stratified
 from unlearn.errors import DataError
@@ -71,7 +71,7 @@ def _with_perturbation(path: Path, clean: Clean) -> tuple[Pixels, dict[str, Any]
     levels = reading.perturbation(path, clean.data, (len(clean.whole), len(clean.data), clean.data.classes))
     rows = "class-wise" if len(levels) == clean.data.classes else "sample-wise"
     if len(levels) == len(clean.whole):
-        levels = levels[clean.part]
+        levels = placing.picked(levels, clean.part)
     return reading.added(clean.data, levels), {"format": f"{rows} perturbation", "paired": "by order"}
 
 
@@ -87,7 +87,7 @@ def _with_records(path: Path, original: Recipe, clean: Clean) -> tuple[Pixels, d
     chosen = pairing.pair(found, pairing.labels(found, base.names, place), base, names, place)
     changed = reading.pixels(found, chosen.places, base)
     pairing.check_likeness(base, changed, chosen, place)
-    kept = changed[clean.part] if everything and clean.data is not clean.whole else changed
+    kept = placing.picked(changed, clean.part) if everything and clean.data is not clean.whole else changed
     return kept, {"format": kind, "paired": chosen.how}
 
 
@@ -105,8 +105,8 @@ def measure(clean: ImageDataset, changed: Pixels) -> tuple[Promise, dict[str, An
     """
     quality = images.quality(clean.images, changed)
     squares, norm, touched = 0.0, 0.0, 0
-    for start in range(0, len(clean), BLOCK):
-        change = changed[start : start + BLOCK].astype(np.float64) - clean.images[start : start + BLOCK]
+    for part in placing.blocks(changed, BLOCK, values=8):
+        change = changed[part].astype(np.float64) - clean.images[part]
         sums = (change**2).sum(axis=(1, 2, 3))
         squares, norm = squares + float(sums.sum()), max(norm, float(np.sqrt(sums.max())) / LEVELS)
         touched += int((sums > 0).sum())

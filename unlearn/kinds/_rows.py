@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unlearn import placing
 from unlearn.errors import PerturbationError
 from unlearn.images import Pixels
 
@@ -30,8 +31,7 @@ def protected(row: Tensor, index: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def blockwise(pixels: Pixels, index: NDArray[np.int64], block: int, work: Callable[[Pixels, Tensor], Pixels]) -> Pixels:
     """`work` on (pixels, positions) of `block` samples at a time, which bounds memory."""
-    out = np.empty_like(pixels)
-    for start in range(0, len(pixels), block):
-        part = slice(start, start + block)
-        out[part] = work(pixels[part], torch.from_numpy(index[part]))
+    out = placing.zeros(pixels.shape, pixels.dtype)
+    for part in placing.blocks(pixels, block, values=4):
+        out[part] = work(np.array(pixels[part]), torch.from_numpy(index[part]))  # a copy: files are read-only
     return out

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unlearn import control
+from unlearn import control, placing
 from unlearn.errors import PerturbationError
 from unlearn.images import Pixels
 from unlearn.kinds import _rows
@@ -92,9 +92,9 @@ class Additive:
         if not isinstance(other, Additive) or not torch.equal(self.row, other.row):
             return None
         limit = whole_levels(epsilon)
-        levels = torch.empty(self.delta.shape, dtype=torch.int8 if limit <= 127 else torch.int16)
-        for mine, theirs, out in zip(*(t.split(BLOCK) for t in (self.delta, other.delta, levels)), strict=True):
-            out.copy_((mine.to(torch.int16) + theirs).clamp(-limit, limit))
+        levels = placing.tensor(self.delta.shape, torch.int8 if limit <= 127 else torch.int16)
+        for part in placing.blocks(levels, values=2):
+            levels[part] = (self.delta[part].to(torch.int16) + other.delta[part]).clamp(-limit, limit)
         norm = None if self.norm is None or other.norm is None else self.norm + other.norm
         return Additive(levels, self.row, epsilon, norm)
 
@@ -117,5 +117,6 @@ class Additive:
 
 def _longest(delta: Tensor) -> float:
     """The largest L2 norm of a row (R, C, H, W), values in [0, 1]; exact sums of squares of levels."""
-    squares = [float(block.double().flatten(1).square().sum(1).max()) for block in delta.split(BLOCK) if len(block)]
+    parts = (delta[part].double().flatten(1) for part in placing.blocks(delta, values=8))
+    squares = [float(part.square().sum(1).max()) for part in parts]
     return max(squares, default=0.0) ** 0.5 / LEVELS

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unlearn import kinds, registry
+from unlearn import kinds, placing, registry
 from unlearn.errors import PerturbationError
 from unlearn.images import Pixels
 from unlearn.promise import Promise
@@ -69,9 +69,11 @@ class Sequence:
         return self._within(pixels, out)
 
     def _within(self, pixels: Pixels, out: Pixels) -> Pixels:
-        limit = whole_levels(self.epsilon)
-        low, high = (np.maximum(pixels, limit) - limit, np.minimum(pixels, LEVELS - limit) + limit)
-        return np.asarray(out.clip(low, high), dtype=np.uint8)
+        limit, found = whole_levels(self.epsilon), placing.zeros(pixels.shape, np.uint8)
+        for part in placing.blocks(pixels):
+            low, high = np.maximum(pixels[part], limit) - limit, np.minimum(pixels[part], LEVELS - limit) + limit
+            found[part] = out[part].clip(low, high)
+        return found
 
     def control(self, pixels: Pixels, index: NDArray[np.int64], keys: NDArray[np.int64]) -> Pixels:
         """The parts' controls, one after the other."""

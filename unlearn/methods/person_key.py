@@ -218,4 +218,4 @@ def _by_label(problem: Problem) -> Problem:
     """The same photos with a row for every label, and a place of its own for checkpoints."""
     row = np.where(problem.row >= 0, problem.data.labels, -1).astype(np.int32)
     kept = problem.checkpoints
-    return replace(problem, row=row, scratch=None, checkpoints=kept and replace(kept, folder=kept.folder / "keys"))
+    return replace(problem, row=row, checkpoints=kept and replace(kept, folder=kept.folder / "keys"))

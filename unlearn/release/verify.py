@@ -8,12 +8,13 @@ from typing import Any
 
 from unlearn import datasets
 from unlearn.datasets import ImageDataset, Records
+from unlearn.decoding import InOrder
 from unlearn.errors import ReleaseError
 from unlearn.promise import Promise
 from unlearn.release import leaks, record, rowcheck, tree
 from unlearn.release.formats import FORMATS
 from unlearn.release.record import Release
-from unlearn.release.stored import Finding
+from unlearn.release.stored import Finding, Row
 
 FACTS = record.NAME
 
@@ -103,14 +104,27 @@ def load(folder: Path) -> dict[str, ImageDataset]:
 
 
 def _load(folder: Path, release: Release, split: str) -> ImageDataset:
-    items = list(FORMATS[release.format].read(folder, split, release.classes))
-    damage = [str(item) for item in items if isinstance(item, Finding)]
-    rows = [item for item in items if not isinstance(item, Finding)]
-    damage += [f"{row.place}: image bytes are null" for row in rows if not isinstance(row.data, bytes)]
-    if len(rows) != release.splits[split].samples:
-        damage.append(f"{split}: {len(rows)} samples, release.json says otherwise")
+    damage: list[str] = []
+    labels: list[Any] = []
+    places: list[str] = []
+    for item in _items(folder, release, split):
+        if isinstance(item, Finding):
+            damage.append(str(item))
+            continue
+        labels.append(item.label)
+        places.append(item.place)
+        damage += [] if isinstance(item.data, bytes) else [f"{item.place}: image bytes are null"]
+    if len(labels) != release.splits[split].samples:
+        damage.append(f"{split}: {len(labels)} samples, release.json says otherwise")
     if damage:
         raise ReleaseError("\n".join(damage[:20]))
-    places = [row.place for row in rows]
-    records = Records([row.data for row in rows], [row.label for row in rows], release.classes, places)
-    return datasets.collect(records, split)
+    pictures = InOrder(len(labels), lambda: (item.data for item in _rows_of(folder, release, split)))
+    return datasets.collect(Records(pictures, labels, release.classes, places), split)
+
+
+def _items(folder: Path, release: Release, split: str) -> Iterator[Row | Finding]:
+    return FORMATS[release.format].read(folder, split, release.classes)
+
+
+def _rows_of(folder: Path, release: Release, split: str) -> Iterator[Row]:
+    return (item for item in _items(folder, release, split) if isinstance(item, Row))

@@ -1,0 +1,52 @@
+"""How much memory this process needs: anonymous pages only, since pages of mapped files can be dropped at any time."""
+
+import threading
+from pathlib import Path
+
+STATUS = Path("/proc/self/status")
+EVERY_SECONDS = 0.05
+
+
+def anonymous() -> int | None:
+    """Bytes of anonymous memory that are resident now; None where the system does not say (it is Linux that does)."""
+    try:
+        lines = STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = next((line for line in lines if line.startswith("RssAnon:")), None)
+    return int(found.split()[1]) * 1024 if found else None
+
+
+class Peak:
+    """The most anonymous memory while the block ran, looked at every few hundredths of a second.
+
+    The kernel keeps a peak of all resident pages only, in which a mapped file counts as much as a copy of it.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = anonymous()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Peak":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._look()
+
+    @property
+    def megabytes(self) -> int | None:
+        """In millions of bytes, for logs."""
+        return None if self.bytes is None else round(self.bytes / 1e6)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(EVERY_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        now = anonymous()
+        if now is not None and self.bytes is not None:
+            self.bytes = max(self.bytes, now)
