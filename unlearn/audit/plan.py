@@ -41,8 +41,9 @@ class AuditPlan:
         such as the head, start anew. None trains from scratch.
     by_class: also report the accuracy on every class.
     detection: also train simple models to tell protected images from clean ones.
-    first_seed: the first of the `seeds` seeds of the victims. A victim of the surrogate's network with the recipe's
-        seed starts from the very weights that the noise was made for, and is fooled sooner than any other.
+    first_seed: the first of the `seeds` seeds of the victims, by default far from those of recipes: a victim of the
+        surrogate's network with its seed starts from the very weights that the noise was made for, and is fooled
+        sooner than any other.
     precision: of the forward passes in training, `auto` as in a recipe; None takes the recipe's.
     """
 
@@ -55,7 +56,7 @@ class AuditPlan:
     sweep: Sweep = Sweep()
     weights: str | None = None
     by_class: bool = False
-    first_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    first_seed: Annotated[int, Field(ge=0, lt=2**32)] = 1000
     detection: bool = False
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     not_run: tuple[str, ...] = (
