@@ -23,8 +23,8 @@ class Generator:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    width: Positive = 32
+    width: Positive = 16
     depth: Annotated[int, Field(ge=1, le=5)] = 2
     cells: Positive = 8
-    lr: Annotated[float, Field(gt=0, le=1)] = 5e-4
+    lr: Annotated[float, Field(gt=0, le=1)] = 1e-3
     passes: Positive = 1
