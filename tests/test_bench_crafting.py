@@ -1,4 +1,4 @@
-"""The crafting, audit and scaling benches run and say what they should; never a time."""
+"""The crafting, amortized, audit and scaling benches run and say what they should; never a time."""
 
 import json
 import subprocess
@@ -31,6 +31,19 @@ def test_crafting(tmp_path: Path) -> None:
             parts = sum(phases[phase][side]["cpu_seconds"] for phase in ("noise", "surrogate", "stop test"))
             assert parts <= phases["total"][side]["cpu_seconds"] + 0.05
             assert phases["noise"][side]["share_of_limit"] > 0
+
+
+def test_amortized(tmp_path: Path) -> None:
+    found = quick("amortized", tmp_path)
+    assert set(found) == {"settings", "machine", "cost", "all", "parts"}
+    em, ours = (found["cost"][name] for name in ("em", "amortized 0.5"))
+    assert {"seconds", "cpu_seconds", "rounds", "cpu_ms_an_extra_image"} == set(em) == set(ours) - {"pays_from_images"}
+    assert em["rounds"] == ours["rounds"] == 2
+    assert set(found["all"]) == {"clean", "random", "em", "amortized 0.5"}
+    assert all(0 <= value <= 1 for value in found["all"].values())
+    parts = found["parts"]["amortized 0.5"]
+    assert set(parts) == {"share (60 images)", "rest (60 images)"}
+    assert all(set(part) == {"clean", "random", "amortized 0.5"} for part in parts.values())
 
 
 def test_audit(tmp_path: Path) -> None:

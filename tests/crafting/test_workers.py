@@ -40,6 +40,9 @@ def torchrun(processes: int, recipe: str, out: Path, *more: str) -> subprocess.P
 
 # Steps of 0.37 levels need a grid of 1/100 level, and int16 for it, which gloo does not know.
 TWO_BYTES = "method.pgd.step_size=0.37/255"
+# Batches of 90 images: two tasks of the generator's step for the processes to share.
+GENERATED = ("~data.path", "~data.expects", "data.source=embedded", "data.train_samples=180",
+             "method.share=0.5", "method.schedule.pgd_batch_size=90", "method.schedule.min_rounds=2")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,8 @@ TWO_BYTES = "method.pgd.step_size=0.37/255"
         pytest.param(2, "demo-sample", (), marks=pytest.mark.slow),
         pytest.param(3, "demo", (), marks=pytest.mark.slow),
         pytest.param(3, "demo-sample", (), marks=pytest.mark.slow),
+        pytest.param(2, "small/amortized", GENERATED, marks=pytest.mark.slow),
+        pytest.param(3, "small/amortized", GENERATED, marks=pytest.mark.slow),
     ],
 )
 def test_processes_write_the_bytes_of_one(processes: int, recipe: str, more: tuple[str, ...], tmp_path: Path) -> None:

@@ -14,16 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unlearn import randomness, training
-from unlearn.crafting import channel, passes
+from unlearn.crafting import channel, learner, passes
 from unlearn.crafting import noise as noises
 from unlearn.crafting.folding import folded
 from unlearn.crafting.problem import Problem
 from unlearn.crafting.schedule import Cursor, Schedule
-from unlearn.crafting.threaded import threaded
 from unlearn.crafting.views import Views
 from unlearn.perturbation import Additive
 from unlearn.pgd import PGD
-from unlearn.settings import Training
 from unlearn.stretched import Stretched
 
 
@@ -135,18 +133,8 @@ def _round(bench: Bench, cursor: Cursor) -> Cursor:
     """One round from wherever the cursor stands in it."""
     bench = replace(bench, objective=bench.objective.at(cursor.errors))
     problem, schedule, number = bench.problem, bench.schedule, cursor.round + 1
-    precision = problem.precision
-    steps = schedule.surrogate_steps(len(problem.data))
-    if schedule.restart and cursor.trained == 0 and cursor.round and cursor.round % schedule.restart == 0:
-        _restart(bench, cursor.round // schedule.restart)
-    with problem.progress.task(f"round {number}: surrogate", steps) as advance, threaded(problem.workers, precision):
-        for step in range(cursor.trained, steps):
-            _learn(bench, cursor.round * steps + step)
-            cursor = replace(cursor, trained=step + 1)
-            advance(1)
-            _pause(bench, cursor)
-    problem.workers.agree(bench.network)
-    frozen = bench.objective.frozen(bench.network, precision)
+    cursor = learner.steps(bench, cursor, partial(_pause, bench))
+    frozen = bench.objective.frozen(bench.network, problem.precision)
     batches = passes.batches(problem, schedule, cursor.round, bench.objective.compares)
     with problem.progress.task(f"round {number}: noise", len(batches)) as advance:
         for done, chunk in passes.chunks(problem, batches, cursor.moved):
@@ -155,45 +143,9 @@ def _round(bench: Bench, cursor: Cursor) -> Cursor:
             cursor = replace(cursor, moved=done)
             _pause(bench, cursor)
     tasks = [task for batch in batches for task in batch]
-    error = _error(bench, frozen, tasks) if bench.objective.goal else 1.0
+    error = learner.error(bench, frozen, tasks) if bench.objective.goal else 1.0
     problem.progress.log("round", round=number, **({"error": error} if bench.objective.goal else {}))
     return Cursor(round=number, errors=(*cursor.errors, error))
-
-
-def _restart(bench: Bench, restarts: int) -> None:
-    """New weights in the old network, which the optimizer holds; its momentum is forgotten."""
-    bench.network.load_state_dict(bench.problem.network(restarts).state_dict())
-    bench.optim.state.clear()
-
-
-def _learn(bench: Bench, step: int) -> None:
-    """One surrogate step on images plus noise; the batch depends on the step's number only."""
-    problem, data = bench.problem, bench.problem.batches
-    index = _training_batch(bench, step)
-    draws = randomness.Draws(problem.seed, step, data.keys[index])
-    images = channel.look(bench.views, _noisy(bench, index), draws)
-    bench.network.train()
-    if bench.schedule.rate == "cosine":
-        bench.optim.param_groups[0]["lr"] = _cosine(bench, step)
-    with training.autocast(problem.workers.device, problem.precision):
-        loss = bench.objective.surrogate_loss(bench.network, images, data.labels[index], draws)
-    training.update(bench.network, bench.optim, loss, problem.surrogate.sgd.clip)
-
-
-def _cosine(bench: Bench, step: int) -> float:
-    total = bench.schedule.max_rounds * bench.schedule.surrogate_steps(len(bench.problem.data))
-    return training.learning_rate(Training(sgd=bench.problem.surrogate.sgd, schedule="cosine"), step, total)
-
-
-def _training_batch(bench: Bench, step: int) -> Tensor:
-    keys, schedule = bench.problem.batches.keys, bench.schedule
-    epoch, number = divmod(step, schedule.batches(len(keys)))
-    return randomness.permutation(bench.problem.seed, "surrogate", epoch, keys).split(schedule.batch_size)[number]
-
-
-def _noisy(bench: Bench, index: Tensor) -> Tensor:
-    images = training.to_float(bench.problem.batches.images[index])
-    return bench.problem.domain.noisy(images, bench.noise.delta(bench.problem.row_on_device[index])).clamp(0.0, 1.0)
 
 
 def _stepped(bench: Bench, frozen: nn.Module, round_: int, index: Tensor) -> Tensor:
@@ -215,22 +167,6 @@ def _stepped(bench: Bench, frozen: nn.Module, round_: int, index: Tensor) -> Ten
     return bench.noise.encode(held)
 
 
-def _error(bench: Bench, frozen: nn.Module, tasks: Sequence[Tensor]) -> float:
-    """The surrogate's error, in evaluation mode, on the noisy samples that were moved."""
-    workers = bench.problem.workers
-    mine = workers.deal(len(tasks))[workers.rank]
-
-    @torch.no_grad()  # on the function, because gradient mode belongs to a thread
-    def wrong(index: Tensor) -> Tensor:
-        with training.autocast(workers.device, bench.problem.precision):
-            predicted = frozen(channel.whole(bench.views, _noisy(bench, index))).argmax(1)
-        return (predicted != bench.problem.batches.labels[index]).sum()
-
-    misses = workers.map(wrong, tasks[mine.start : mine.stop])
-    # One number for all tasks, because reading a number from a device waits for it.
-    return workers.total(int(torch.stack(misses).sum()) if misses else 0) / sum(len(task) for task in tasks)
-
-
 def _pause(bench: Bench, cursor: Cursor) -> None:
     place = f"in round {cursor.round + 1}"
-    passes.pause(bench.problem, cursor, bench.noise, bench.network, bench.optim, place)
+    passes.pause(bench.problem, cursor, bench.noise, bench.network, bench.optim, place=place)

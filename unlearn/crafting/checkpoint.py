@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from unlearn.crafting.schedule import Cursor
 from unlearn.errors import OutputError
 
 COMPLETE = "cursor.json"
+# What optimizers keep of a weight, and its name in a file.
+STATE = {"momentum_buffer": "momentum", "exp_avg": "mean", "exp_avg_sq": "square", "step": "step"}
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Checkpoints:
     def due(self) -> bool:
         return time.monotonic() - self.last >= self.every
 
-    def save(self, cursor: Cursor, values: Tensor, network: nn.Module, optim: torch.optim.SGD) -> None:
+    def save(self, cursor: Cursor, values: Tensor, network: nn.Module, *optims: torch.optim.Optimizer) -> None:
         """Write a new checkpoint, then remove the older ones."""
         older = self._numbers()
         number = max(older, default=-1) + 1
@@ -43,7 +46,7 @@ class Checkpoints:
                 shutil.rmtree(remains, ignore_errors=True)
             temporary.mkdir(parents=True)
             np.save(temporary / "noise.npy", values.cpu().numpy(), allow_pickle=False)
-            save_file(_tensors(network, optim), temporary / "surrogate.safetensors")
+            save_file(_tensors(network, optims), temporary / "surrogate.safetensors")
             (temporary / COMPLETE).write_text(json.dumps(asdict(cursor)))
             _sync(temporary)
             temporary.rename(place)
@@ -51,7 +54,7 @@ class Checkpoints:
             shutil.rmtree(self.folder / f"{old:06d}", ignore_errors=True)
         self.last = time.monotonic()
 
-    def load(self, values: Tensor, network: nn.Module, optim: torch.optim.SGD) -> Cursor | None:
+    def load(self, values: Tensor, network: nn.Module, *optims: torch.optim.Optimizer) -> Cursor | None:
         """Restore everything in place and return the cursor; None without a checkpoint.
 
         Raises:
@@ -66,7 +69,7 @@ class Checkpoints:
             raise OutputError(f"{place}: noise of shape {stored.shape}, expected {tuple(values.shape)}")
         for part in placing.blocks(stored):
             values[part] = torch.from_numpy(np.array(stored[part])).to(values.device)
-        _restore(load_file(place / "surrogate.safetensors"), network, optim)
+        _restore(load_file(place / "surrogate.safetensors"), network, optims)
         cursor = json.loads((place / COMPLETE).read_text())
         return Cursor(**{**cursor, "errors": tuple(cursor["errors"])})
 
@@ -76,24 +79,33 @@ class Checkpoints:
         return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdigit() and (p / COMPLETE).exists())
 
 
-def _tensors(network: nn.Module, optim: torch.optim.SGD) -> dict[str, Tensor]:
+def _tensors(network: nn.Module, optims: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
     weights = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    momenta = {
-        f"momentum.{i}": optim.state[weight]["momentum_buffer"]
+    states = {
+        f"{STATE[key]}.{i}": tensor
         for i, weight in enumerate(network.parameters())
-        if optim.state[weight].get("momentum_buffer") is not None
+        for optim in optims
+        for key, tensor in optim.state.get(weight, {}).items()
+        if tensor is not None
     }
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in (weights | momenta).items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in (weights | states).items()}
 
 
-def _restore(tensors: dict[str, Tensor], network: nn.Module, optim: torch.optim.SGD) -> None:
+def _restore(tensors: dict[str, Tensor], network: nn.Module, optims: Sequence[torch.optim.Optimizer]) -> None:
     prefix = "network."
     network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    owner = {weight: optim for optim in optims for group in optim.param_groups for weight in group["params"]}
     for i, weight in enumerate(network.parameters()):
-        if f"momentum.{i}" in tensors:
-            # Same layout as the weight: another one would give other kernels, hence other bits.
-            buffer = torch.empty_like(weight, memory_format=torch.preserve_format)
-            optim.state[weight]["momentum_buffer"] = buffer.copy_(tensors[f"momentum.{i}"])
+        for key, name in STATE.items():
+            if (stored := tensors.get(f"{name}.{i}")) is not None:
+                owner[weight].state[weight][key] = _like(weight, stored)
+
+
+def _like(weight: Tensor, stored: Tensor) -> Tensor:
+    """In the layout of the weight, because another one would give other kernels, hence other bits."""
+    if stored.shape != weight.shape:  # a count of steps, which optimizers keep on the CPU
+        return stored
+    return torch.empty_like(weight, memory_format=torch.preserve_format).copy_(stored)
 
 
 def _sync(folder: Path) -> None:

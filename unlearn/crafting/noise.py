@@ -22,16 +22,20 @@ DRAWN = 4_000_000  # numbers that are drawn together
 Storage = Callable[[tuple[int, ...], torch.dtype], Tensor]
 
 
-class Noise(Protocol):
+class Given(Protocol):
+    """Noise as the surrogate's half of a loop asks for it."""
+
+    def delta(self, rows: Tensor) -> Tensor:
+        """Noise in [0, 1] units, float32 (B, C, H, W), for rows (B,); zero where a row is -1."""
+        ...
+
+
+class Noise(Given, Protocol):
     """What the loop asks of the noise; its values have shape (R, C, H, W)."""
 
     @property
     def values(self) -> Tensor:
         """The rows as they are stored."""
-        ...
-
-    def delta(self, rows: Tensor) -> Tensor:
-        """Noise in [0, 1] units, float32 (B, C, H, W), for rows (B,); zero where a row is -1."""
         ...
 
     def encode(self, delta: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def move(problem: Problem, noise: Noise, chunk: Sequence[Tensor], stepped: Calla
 
 
 def pause(
-    problem: Problem, cursor: Cursor, noise: Noise, network: nn.Module, optim: torch.optim.SGD, place: str
+    problem: Problem, cursor: Cursor, noise: Noise, network: nn.Module, *optims: torch.optim.Optimizer, place: str
 ) -> None:
     """Between two pieces of work: checkpoint when it is time, and leave when a stop was requested.
 
@@ -85,17 +85,17 @@ def pause(
     """
     stop = problem.workers.stop_requested()
     if problem.workers.main and problem.checkpoints and (stop or problem.checkpoints.due()):
-        problem.checkpoints.save(cursor, noise.values, network, optim)
+        problem.checkpoints.save(cursor, noise.values, network, *optims)
     if stop:
         kept = " with a checkpoint; the same command goes on from it" if problem.checkpoints else ""
         raise Interrupted(f"stopped {place}{kept}")
 
 
-def resume(problem: Problem, noise: Noise, network: nn.Module, optim: torch.optim.SGD) -> Cursor | None:
+def resume(problem: Problem, noise: Noise, network: nn.Module, *optims: torch.optim.Optimizer) -> Cursor | None:
     """The newest checkpoint, loaded by every process by itself; None without one."""
     if problem.checkpoints is None:
         return None
-    cursor = problem.checkpoints.load(noise.values, network, optim)
+    cursor = problem.checkpoints.load(noise.values, network, *optims)
     if cursor:
         problem.progress.log("resumed", round=cursor.round + 1, trained=cursor.trained, moved=cursor.moved)
     return cursor

@@ -195,7 +195,7 @@ def _finish(bench: Bench, cursor: Cursor) -> None:
 
 
 def _pause(bench: Bench, cursor: Cursor) -> None:
-    passes.pause(bench.problem, cursor, bench.noise, bench.network, bench.optim, f"at step {cursor.trained}")
+    passes.pause(bench.problem, cursor, bench.noise, bench.network, bench.optim, place=f"at step {cursor.trained}")
 
 
 def _resume(bench: Bench) -> Cursor:
