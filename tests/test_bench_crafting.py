@@ -1,4 +1,4 @@
-"""The crafting, audit and scaling benches run and say what they should; never a time."""
+"""The crafting, audit, scaling and start-up benches run and say what they should; never a time."""
 
 import json
 import subprocess
@@ -44,3 +44,14 @@ def test_processes_write_the_same_bytes(tmp_path: Path) -> None:
         found = quick("scaling", tmp_path, "--precision", precision)
         assert found["equal_bytes"]
         assert found["exchanged_bytes_a_round"] == 128 * 3 * 32 * 32
+
+
+def test_startup(tmp_path: Path) -> None:
+    found = quick("startup", tmp_path)
+    names = ("--help", "ls", "ls methods", "validate em.yaml", "show em")
+    assert set(found) == {"settings", "machine", "bare interpreter", *(f"unlearn {name}" for name in names)}
+    for name in names:
+        figures = found[f"unlearn {name}"]
+        assert figures["heavy"] == []
+        assert figures["modules"] > found["bare interpreter"]["modules"]
+        assert min(figures["seconds"], figures["best_seconds"], figures["cpu_seconds"]) > 0

@@ -1,4 +1,9 @@
-"""Labeled images in memory, with ids that come from their content. Sources fill it; see `sources/`."""
+"""Labeled images in memory, with ids that come from their content. Sources fill it; see `sources/`.
+
+numpy is imported where it is used: a source's function is a recipe's schema, and recipes are checked without it.
+"""
+
+from __future__ import annotations
 
 import hashlib
 from collections import Counter
@@ -6,15 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unlearn import images, registry
+from unlearn import registry
 from unlearn.errors import DataError
 
-Picture = bytes | Path | NDArray[np.uint8] | Callable[[], bytes]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unlearn.fitting import Fit
+    from unlearn.images import Pixels
+
+    Picture = bytes | Path | NDArray[np.uint8] | Callable[[], bytes]
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Records:
 class ImageDataset:
     """Images (N, C, H, W) uint8, labels (N,) int64 in [0, len(names)), class names, and a split's name."""
 
-    images: images.Pixels
+    images: Pixels
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     split: str = "train"
@@ -58,6 +67,8 @@ class ImageDataset:
     @cached_property
     def keys(self) -> NDArray[np.int64]:
         """The ids as int64 words, shape (N,), for the random generator."""
+        import numpy as np
+
         return np.array([int(i[:16], 16) for i in self.ids], dtype=np.uint64).view(np.int64)
 
     @cached_property
@@ -65,16 +76,18 @@ class ImageDataset:
         """16 hexadecimal digits of the set of samples, whatever their order."""
         return hashlib.sha256("".join(sorted(self.ids)).encode()).hexdigest()[:16]
 
-    def take(self, index: NDArray[Any]) -> "ImageDataset":
+    def take(self, index: NDArray[Any]) -> ImageDataset:
         """The samples at these positions, as a data set of its own."""
         return replace(self, images=self.images[index], labels=self.labels[index])
 
     def counts(self) -> NDArray[np.int64]:
         """Samples per class, shape (classes,)."""
+        import numpy as np
+
         return np.bincount(self.labels, minlength=self.classes)
 
 
-def _identity(pixels: images.Pixels, name: str, seen: Counter[bytes]) -> str:
+def _identity(pixels: Pixels, name: str, seen: Counter[bytes]) -> str:
     content = hashlib.sha256(f"{name}\0{pixels.shape}\0".encode() + pixels.tobytes()).digest()
     seen[content] += 1
     if seen[content] == 1:
@@ -82,7 +95,7 @@ def _identity(pixels: images.Pixels, name: str, seen: Counter[bytes]) -> str:
     return hashlib.sha256(content + seen[content].to_bytes(8, "little")).hexdigest()[:32]
 
 
-def load(source: str, split: str, fit: images.Fit | None = None, **options: Any) -> ImageDataset:
+def load(source: str, split: str, fit: Fit | None = None, **options: Any) -> ImageDataset:
     """Read one split of a source, e.g. `load("imagefolder", "train", path="pets")`.
 
     Raises:
@@ -92,10 +105,12 @@ def load(source: str, split: str, fit: images.Fit | None = None, **options: Any)
     return collect(registry.load("sources", source)(split=split, **options), split, fit)
 
 
-def collect(records: Records, split: str, fit: images.Fit | None = None) -> ImageDataset:
+def collect(records: Records, split: str, fit: Fit | None = None) -> ImageDataset:
     """Decode records into one array; every unreadable picture is reported, not only the first."""
+    import numpy as np
+
     check_labels(records)
-    decoded: list[images.Pixels] = []
+    decoded: list[Pixels] = []
     problems: list[str] = []
     for picture, where in zip(records.pictures, records.where, strict=True):
         try:
@@ -113,15 +128,21 @@ def _more(count: int) -> list[str]:
     return [f"and {count} more"] if count > 0 else []
 
 
-def _pixels(picture: Picture, where: str, fit: images.Fit | None) -> images.Pixels:
+def _pixels(picture: Picture, where: str, fit: Fit | None) -> Pixels:
+    import numpy as np
+
+    from unlearn import images
+
     if isinstance(picture, np.ndarray):
         return picture if fit is None else images.to_array(fit.apply(images.to_image(picture)))
     image = images.decode(picture() if callable(picture) else picture, where)
     return images.to_array(image if fit is None else fit.apply(image))
 
 
-def _stack(decoded: list[images.Pixels]) -> images.Pixels:
+def _stack(decoded: list[Pixels]) -> Pixels:
     """One array; gray pictures among colour ones become colour."""
+    import numpy as np
+
     channels = max(len(pixels) for pixels in decoded)
     stacked = np.empty((len(decoded), channels, *decoded[0].shape[1:]), dtype=np.uint8)
     for i in range(len(decoded)):
@@ -130,7 +151,7 @@ def _stack(decoded: list[images.Pixels]) -> images.Pixels:
     return stacked
 
 
-def _check_sizes(decoded: list[images.Pixels], where: Sequence[str]) -> None:
+def _check_sizes(decoded: list[Pixels], where: Sequence[str]) -> None:
     sizes = Counter(pixels.shape[1:] for pixels in decoded)
     if len(sizes) > 1:
         (common, count), (other, _) = sizes.most_common(2)
@@ -147,6 +168,8 @@ def _size(shape: tuple[int, ...]) -> str:
 
 def check_labels(records: Records) -> None:
     """Refuse an empty set, a single class, and labels outside the classes, naming the sample."""
+    import numpy as np
+
     if not len(records.pictures):
         raise DataError("no images found")
     labels = np.asarray(records.labels)
@@ -168,6 +191,8 @@ def stratified(data: ImageDataset, samples: int, seed: int) -> NDArray[np.int64]
 
     The choice depends on the seed and the ids, not on the order of the data.
     """
+    import numpy as np
+
     order = sorted(range(len(data)), key=lambda i: hashlib.sha256(f"{seed}{data.ids[i]}".encode()).digest())
     taken: Counter[int] = Counter()
     rounds = [(taken.update([label]) or taken[label], i) for i in order if (label := int(data.labels[i])) >= 0]
