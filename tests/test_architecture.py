@@ -15,7 +15,8 @@ PACKAGE = ROOT / "unlearn"
 FLOORS = {
     0: ("errors", "registry", "quantities", "files", "images", "progress", "signals", "randomness", "pgd", "settings",
         "schema", "fitting", "environment", "interpolation", "promise", "control", "__init__"),
-    1: ("datasets", "sources", "networks", "training", "kinds", "perturbation", "stretched", "pretrained"),
+    1: ("datasets", "sources", "networks", "training", "augmentation", "kinds", "perturbation", "stretched",
+        "pretrained"),
     2: ("crafting", "faces"),
     3: ("methods", "defenses"),
     4: ("audit", "release", "photos"),

@@ -6,7 +6,7 @@ import torch
 from conftest import make_dataset
 from torch import nn
 
-from unlearn import registry, training
+from unlearn import augmentation, registry, training
 from unlearn.crafting.folding import folded
 from unlearn.errors import UnknownName
 from unlearn.randomness import Draws
@@ -14,7 +14,8 @@ from unlearn.settings import SGD, Training
 
 # Parameters of the CIFAR variants for 10 classes; ResNet-18's 11,173,962 is the published count. DenseNet has 128
 # more than the usual CIFAR variant's 6,956,298: torchvision normalizes after the stem.
-PARAMETERS = {"resnet18": 11_173_962, "resnet50": 23_520_842, "densenet121": 6_956_426, "vgg11": 9_231_114}
+PARAMETERS = {"resnet18": 11_173_962, "resnet50": 23_520_842, "densenet121": 6_956_426, "vgg11": 9_231_114,
+              "prescreen_airbench94": 1972792}  # fmt: skip
 
 
 def batches(samples: int = 90) -> training.Batches:
@@ -80,7 +81,7 @@ def test_every_sample_is_seen_once_an_epoch_and_the_order_changes() -> None:
 
 def test_crops_are_shifted_copies() -> None:
     images = torch.rand(40, 3, 8, 8)
-    cropped = training.random_crop(images, Draws(0, 0, torch.arange(40)), 2)
+    cropped = augmentation.random_crop(images, Draws(0, 0, torch.arange(40)), 2)
     padded = nn.functional.pad(images, (2, 2, 2, 2))
     for image, cut in zip(padded, cropped, strict=True):
         windows = image.unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
@@ -89,8 +90,8 @@ def test_crops_are_shifted_copies() -> None:
 
 def test_augmentation_does_not_depend_on_the_batch() -> None:
     images, keys = torch.rand(6, 3, 8, 8), torch.arange(6)
-    whole = training.standard_augmentation(images, Draws(0, 3, keys), Training())
-    part = training.standard_augmentation(images[2:4], Draws(0, 3, keys[2:4]), Training())
+    whole = augmentation.standard_augmentation(images, Draws(0, 3, keys), Training())
+    part = augmentation.standard_augmentation(images[2:4], Draws(0, 3, keys[2:4]), Training())
     assert torch.equal(whole[2:4], part)
 
 

@@ -17,6 +17,7 @@ from unlearn.errors import UnknownName
 
 PACKAGE = Path(__file__).parent
 _BEFORE_DOCSTRING = (tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE)
+PRESCREEN = "prescreen_"  # networks whose results are hints, by the beginning of their names
 ROOMS = {"methods": "method", "defenses": "defense", "sources": "source", "kinds": "kind of perturbation"}
 
 

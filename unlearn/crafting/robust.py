@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlearn import pgd, randomness, training
+from unlearn import augmentation, pgd, randomness, training
 from unlearn.crafting import noise as noises
 from unlearn.crafting import passes
 from unlearn.crafting.folding import folded
@@ -150,7 +150,7 @@ def _gradient(bench: Bench, images: Tensor, noise: Tensor, labels: Tensor, draws
     """Of the loss at the disturbed view, carried back through the transformation to the noise."""
     held = noise.detach().requires_grad_()
     noisy = bench.problem.domain.noisy(images, held).clamp(0.0, 1.0)
-    view = training.standard_augmentation(noisy, draws, bench.settings.views)
+    view = augmentation.standard_augmentation(noisy, draws, bench.settings.views)
     disturbed = bench.disturb(bench.network, view.detach(), labels, draws)
     with training.autocast(images.device, bench.problem.precision):
         loss = F.cross_entropy(bench.network(view + (disturbed - view).detach()), labels, reduction="sum")
@@ -164,7 +164,7 @@ def _update(bench: Bench, attack: Disturb, index: Tensor, step: int) -> None:
     draws = Draws(problem.seed, step, data.keys[index])
     delta = bench.noise.delta(problem.row_on_device[index])
     noisy = problem.domain.noisy(training.to_float(data.images[index]), delta).clamp(0.0, 1.0)
-    view = training.standard_augmentation(noisy, draws, settings.views)
+    view = augmentation.standard_augmentation(noisy, draws, settings.views)
     bench.network.eval()
     seen = attack(bench.network, view, data.labels[index], draws)
     bench.network.train()

@@ -36,5 +36,5 @@ class Robustness:
 
     @property
     def views(self) -> Training:
-        """The transformations as settings of `training.standard_augmentation`."""
+        """The transformations as settings of `augmentation.standard_augmentation`."""
         return Training(augment=self.augment, crop_padding=self.crop_padding)

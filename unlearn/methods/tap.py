@@ -62,6 +62,6 @@ class TAP:
         return problem.perturbation(noise)
 
     def _look(self, images: Tensor, draws: Draws) -> Tensor:
-        from unlearn import training
+        from unlearn import augmentation
 
-        return training.standard_augmentation(images, draws, self.pretrain) if self.augment else images
+        return augmentation.standard_augmentation(images, draws, self.pretrain) if self.augment else images
