@@ -1,4 +1,4 @@
-"""The crafting, audit, scaling and start-up benches run and say what they should; never a time."""
+"""The crafting, audit, pre-screen, scaling and start-up benches run and say what they should; never a time."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import ROOT, SOURCE_TREE
 
 
@@ -55,3 +56,12 @@ def test_startup(tmp_path: Path) -> None:
         assert figures["heavy"] == []
         assert figures["modules"] > found["bare interpreter"]["modules"]
         assert min(figures["seconds"], figures["best_seconds"], figures["cpu_seconds"]) > 0
+
+
+def test_prescreen(tmp_path: Path) -> None:
+    found = quick("prescreen", tmp_path)
+    assert set(found["victims"]) == {"prescreen_airbench94", "small_cnn"}
+    assert found["victims"]["prescreen_airbench94"]["training_gflop_an_image"] == pytest.approx(0.708, abs=0.002)
+    for figures in found["victims"].values():
+        assert len(figures["clean_test_accuracy"]) == len(figures["train_accuracy"]) == 1
+        assert figures["cpu_seconds"] > 0

@@ -46,8 +46,7 @@ def imported(arguments: list[str]) -> dict[str, Any]:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All commands in turns."""
     timed = commands(options.recipe)
-    for arguments in timed.values():
-        started(*arguments)
+    about = {name: imported(arguments) for name, arguments in timed.items()}  # fills the caches too
     rounds = []
     for _ in range(options.rounds):
         spent = Spent.none()
@@ -55,7 +54,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             with spent.phase(name):
                 started(*arguments)
         rounds.append(spent)
-    return {name: _figures(name, rounds) | imported(arguments) for name, arguments in timed.items()}
+    return {name: _figures(name, rounds) | about[name] for name in timed}
 
 
 def _figures(name: str, rounds: list[Spent]) -> dict[str, Any]:
