@@ -1,4 +1,4 @@
-"""The crafting, amortized, audit and scaling benches run and say what they should; never a time."""
+"""The benches of crafting, audits, scaling and start-up run and say what they should; never a time."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import ROOT, SOURCE_TREE
 
 
@@ -57,3 +58,23 @@ def test_processes_write_the_same_bytes(tmp_path: Path) -> None:
         found = quick("scaling", tmp_path, "--precision", precision)
         assert found["equal_bytes"]
         assert found["exchanged_bytes_a_round"] == 128 * 3 * 32 * 32
+
+
+def test_startup(tmp_path: Path) -> None:
+    found = quick("startup", tmp_path)
+    names = ("--help", "ls", "ls methods", "validate em.yaml", "show em")
+    assert set(found) == {"settings", "machine", "bare interpreter", *(f"unlearn {name}" for name in names)}
+    for name in names:
+        figures = found[f"unlearn {name}"]
+        assert figures["heavy"] == []
+        assert figures["modules"] > found["bare interpreter"]["modules"]
+        assert min(figures["seconds"], figures["best_seconds"], figures["cpu_seconds"]) > 0
+
+
+def test_prescreen(tmp_path: Path) -> None:
+    found = quick("prescreen", tmp_path)
+    assert set(found["victims"]) == {"prescreen_airbench94", "small_cnn"}
+    assert found["victims"]["prescreen_airbench94"]["training_gflop_an_image"] == pytest.approx(0.708, abs=0.002)
+    for figures in found["victims"].values():
+        assert len(figures["clean_test_accuracy"]) == len(figures["train_accuracy"]) == 1
+        assert figures["cpu_seconds"] > 0

@@ -9,7 +9,7 @@ from PIL import Image
 
 from unlearn import images
 from unlearn.errors import DataError
-from unlearn.images import Fit
+from unlearn.fitting import Fit
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unlearn import memory, placing, quantities, tensor_files, training
+from unlearn import memory, placing, quantities, streamed, tensor_files, training
 from unlearn.errors import OutputError
 from unlearn.streamed import Streamed
 
@@ -96,9 +96,9 @@ def test_images_of_the_host_come_to_a_device_in_batches(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 3, 4, 4), dtype=np.uint8)
     with placing.bounded(1, tmp_path):
         mapped = placing.picked(pixels, np.arange(9))
-    assert isinstance(training.on_device(mapped, torch.device("cpu")), torch.Tensor)
-    assert training.on_device(pixels, torch.device("meta")).shape == pixels.shape
-    far = training.on_device(mapped, torch.device("meta"))
+    assert isinstance(streamed.on_device(mapped, torch.device("cpu")), torch.Tensor)
+    assert streamed.on_device(pixels, torch.device("meta")).shape == pixels.shape
+    far = streamed.on_device(mapped, torch.device("meta"))
     assert isinstance(far, Streamed)
     assert far[torch.tensor([1, 2])].device.type == "meta"
     near, whole = Streamed(far.host, torch.device("cpu")), torch.from_numpy(pixels)

@@ -6,7 +6,7 @@ import torch
 from conftest import make_dataset
 from torch import nn
 
-from unlearn import efficientnet, registry, training
+from unlearn import augmentation, efficientnet, registry, training
 from unlearn.crafting.folding import folded
 from unlearn.errors import UnknownName
 from unlearn.randomness import Draws
@@ -21,6 +21,7 @@ PARAMETERS = {
     "densenet121": 6_956_426,
     "vgg11": 9_231_114,
     "efficientnet_lite0": 4_652_008 - 990 * 1_281,
+    "prescreen_airbench94": 1_972_792,
 }
 
 
@@ -98,7 +99,7 @@ def test_every_sample_is_seen_once_an_epoch_and_the_order_changes() -> None:
 
 def test_crops_are_shifted_copies() -> None:
     images = torch.rand(40, 3, 8, 8)
-    cropped = training.random_crop(images, Draws(0, 0, torch.arange(40)), 2)
+    cropped = augmentation.random_crop(images, Draws(0, 0, torch.arange(40)), 2)
     padded = nn.functional.pad(images, (2, 2, 2, 2))
     for image, cut in zip(padded, cropped, strict=True):
         windows = image.unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
@@ -107,8 +108,8 @@ def test_crops_are_shifted_copies() -> None:
 
 def test_augmentation_does_not_depend_on_the_batch() -> None:
     images, keys = torch.rand(6, 3, 8, 8), torch.arange(6)
-    whole = training.standard_augmentation(images, Draws(0, 3, keys), Training())
-    part = training.standard_augmentation(images[2:4], Draws(0, 3, keys[2:4]), Training())
+    whole = augmentation.standard_augmentation(images, Draws(0, 3, keys), Training())
+    part = augmentation.standard_augmentation(images[2:4], Draws(0, 3, keys[2:4]), Training())
     assert torch.equal(whole[2:4], part)
 
 

@@ -8,8 +8,9 @@ from unlearn.errors import OutputError, RecipeError, UnknownName
 
 
 def _recipe_line(name: str) -> str:
-    first = recipe_files.find(name).read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip()
+    # Not `find`, which lists all recipes each time.
+    with (recipe_files.folder() / f"{name}.yaml").open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()
 
 
 ROOMS: dict[str, tuple[Callable[[], list[str]], Callable[[str], str]]] = {

@@ -1,18 +1,27 @@
-"""Labeled images, in memory or mapped, with ids that come from their content. Sources fill it; see `sources/`."""
+"""Labeled images, in memory or mapped, with ids that come from their content. Sources fill it; see `sources/`.
+
+numpy is imported where it is used: a source's function is a recipe's schema, and recipes are checked without it.
+"""
+
+from __future__ import annotations
 
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unlearn import decoding, images, placing, registry
-from unlearn.decoding import Picture as Picture
+from unlearn import registry
 from unlearn.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unlearn.decoding import Picture as Picture
+    from unlearn.fitting import Fit
+    from unlearn.images import Pixels
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Records:
 class ImageDataset:
     """Images (N, C, H, W) uint8, labels (N,) int64 in [0, len(names)), class names, and a split's name."""
 
-    images: images.Pixels
+    images: Pixels
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     split: str = "train"
@@ -56,6 +65,8 @@ class ImageDataset:
     @cached_property
     def keys(self) -> NDArray[np.int64]:
         """The ids as int64 words, shape (N,), for the random generator."""
+        import numpy as np
+
         return np.array([int(i[:16], 16) for i in self.ids], dtype=np.uint64).view(np.int64)
 
     @cached_property
@@ -63,18 +74,24 @@ class ImageDataset:
         """16 hexadecimal digits of the set of samples, whatever their order."""
         return hashlib.sha256("".join(sorted(self.ids)).encode()).hexdigest()[:16]
 
-    def take(self, index: NDArray[Any]) -> "ImageDataset":
+    def take(self, index: NDArray[Any]) -> ImageDataset:
         """The samples at these positions, as a data set of its own."""
+        import numpy as np
+
+        from unlearn import placing
+
         if len(index) == len(self) and np.array_equal(index, np.arange(len(self))):
             return self  # a copy of all would cost as much again, and so would its ids
         return replace(self, images=placing.picked(self.images, index), labels=self.labels[index])
 
     def counts(self) -> NDArray[np.int64]:
         """Samples per class, shape (classes,)."""
+        import numpy as np
+
         return np.bincount(self.labels, minlength=self.classes)
 
 
-def _identity(pixels: images.Pixels, name: str, seen: Counter[bytes]) -> str:
+def _identity(pixels: Pixels, name: str, seen: Counter[bytes]) -> str:
     content = hashlib.sha256(f"{name}\0{pixels.shape}\0".encode() + pixels.tobytes()).digest()
     seen[content] += 1
     if seen[content] == 1:
@@ -82,7 +99,7 @@ def _identity(pixels: images.Pixels, name: str, seen: Counter[bytes]) -> str:
     return hashlib.sha256(content + seen[content].to_bytes(8, "little")).hexdigest()[:32]
 
 
-def load(source: str, split: str, fit: images.Fit | None = None, **options: Any) -> ImageDataset:
+def load(source: str, split: str, fit: Fit | None = None, **options: Any) -> ImageDataset:
     """Read one split of a source, e.g. `load("imagefolder", "train", path="pets")`.
 
     Raises:
@@ -92,9 +109,13 @@ def load(source: str, split: str, fit: images.Fit | None = None, **options: Any)
     return collect(registry.load("sources", source)(split=split, **options), split, fit)
 
 
-def collect(records: Records, split: str, fit: images.Fit | None = None) -> ImageDataset:
+def collect(records: Records, split: str, fit: Fit | None = None) -> ImageDataset:
     """Decode records into one array; every unreadable picture is reported, not only the first."""
+    import numpy as np
+
     check_labels(records)
+    from unlearn import decoding
+
     pixels = decoding.decoded(decoding.Pictures(records.pictures, records.where, fit))
     labels = np.asarray(records.labels, dtype=np.int64)
     return ImageDataset(pixels, labels, tuple(map(str, records.names)), split)
@@ -102,6 +123,8 @@ def collect(records: Records, split: str, fit: images.Fit | None = None) -> Imag
 
 def check_labels(records: Records) -> None:
     """Refuse an empty set, a single class, and labels outside the classes, naming the sample."""
+    import numpy as np
+
     if not len(records.pictures):
         raise DataError("no images found")
     labels = np.asarray(records.labels)
@@ -123,6 +146,8 @@ def stratified(data: ImageDataset, samples: int, seed: int) -> NDArray[np.int64]
 
     The choice depends on the seed and the ids, not on the order of the data.
     """
+    import numpy as np
+
     order = sorted(range(len(data)), key=lambda i: hashlib.sha256(f"{seed}{data.ids[i]}".encode()).digest())
     taken: Counter[int] = Counter()
     rounds = [(taken.update([label]) or taken[label], i) for i in order if (label := int(data.labels[i])) >= 0]

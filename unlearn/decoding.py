@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from unlearn import image_store, images, placing
 from unlearn.errors import DataError
-from unlearn.images import Fit, Pixels
+from unlearn.fitting import Fit
+from unlearn.images import Pixels
 
 Picture = bytes | Path | NDArray[np.uint8] | Callable[[], bytes]
 VERSION = 1  # of what a key stands for

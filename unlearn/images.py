@@ -7,41 +7,19 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from pydantic import ConfigDict
 
 from unlearn import placing
 from unlearn.errors import DataError
-from unlearn.quantities import LEVELS, Positive
+from unlearn.quantities import LEVELS
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 100_000_000
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How images of different sizes become one size: the recipe must say it, nothing is resized silently."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    height: Positive
-    width: Positive
-    how: Literal["crop", "stretch", "pad"] = "crop"
-
-    def apply(self, image: Image.Image) -> Image.Image:
-        """Resize with Lanczos to (height, width), keeping the aspect ratio unless `stretch`."""
-        size = (self.width, self.height)
-        if self.how == "stretch":
-            return image.resize(size, Image.Resampling.LANCZOS)
-        if self.how == "pad":
-            return ImageOps.pad(image, size, Image.Resampling.LANCZOS)
-        return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
 def decode(source: bytes | Path, where: str) -> Image.Image:

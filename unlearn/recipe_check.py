@@ -95,6 +95,10 @@ def network(content: Mapping[str, Any]) -> Found:
         registry.require("network", name or Surrogate().network, registry.networks())
     except UnlearnError as error:
         return [(("surrogate", "network"), str(error))]
+    if str(name).startswith(registry.PRESCREEN):
+        others = [other for other in registry.networks() if not other.startswith(registry.PRESCREEN)]
+        sentence = f"{name} is for pre-screens only, its first layer is fitted to images; take one of: "
+        return [(("surrogate", "network"), sentence + ", ".join(others))]
     return []
 
 

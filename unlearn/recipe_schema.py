@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from unlearn.crafting.domain import Band
 from unlearn.crafting.schedule import Surrogate
 from unlearn.crafting.target import Target
-from unlearn.images import Fit
+from unlearn.fitting import Fit
 from unlearn.quantities import Epsilon, Positive, Size
 
 

@@ -1,6 +1,7 @@
 """Dataclasses and function signatures as schemas: every error at once, with its path and the nearest name."""
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
@@ -89,10 +90,16 @@ def field_names(schema: Any) -> list[str]:
     return list(getattr(schema, "model_fields", {}))
 
 
+@functools.lru_cache(maxsize=256)
+def _adapter(schema: Any) -> TypeAdapter[Any]:
+    """Building one costs milliseconds, and a recipe asks for the same few again and again."""
+    return TypeAdapter(schema)
+
+
 def check(schema: Any, value: Any) -> tuple[Any, list[Problem]]:
     """(checked value, problems): the value is None where there are problems."""
     try:
-        return TypeAdapter(schema).validate_python(value), []
+        return _adapter(schema).validate_python(value), []
     except ValidationError as error:
         return None, problems(error, schema)
 
@@ -107,7 +114,8 @@ def of_function(function: Callable[..., Any], skip: tuple[str, ...] = ()) -> Any
 
 def plain(value: Any) -> Any:
     """A checked value as YAML-ready plain data; quantities are written back as fractions."""
-    return TypeAdapter(type(value)).dump_python(value, mode="json")
+    kind: Any = type(value)
+    return _adapter(kind).dump_python(value, mode="json")
 
 
 def named(room_load: Callable[[str], Any], spec: Any) -> tuple[Any, list[Problem]]:

@@ -4,10 +4,10 @@ Images stay on the device as uint8; augmentation is batched there and depends on
 """
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil, cos, pi, prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unlearn import networks, placing, randomness, registry
+from unlearn import networks, randomness, registry, streamed
+from unlearn.augmentation import standard_augmentation
 from unlearn.images import Pixels
 from unlearn.quantities import LEVELS
 from unlearn.randomness import Draws
@@ -41,36 +42,14 @@ class Batches:
 
 def batches(images: Pixels, labels: NDArray[np.int64], keys: NDArray[np.int64], device: torch.device) -> Batches:
     """A training set on a device."""
-    return Batches(on_device(images, device), torch.from_numpy(labels).to(device), torch.from_numpy(keys).to(device))
+    return Batches(
+        streamed.on_device(images, device), torch.from_numpy(labels).to(device), torch.from_numpy(keys).to(device)
+    )
 
 
 def part(data: Batches, index: Tensor) -> Batches:
     """The samples at these positions (B,), as a training set of its own."""
-    if isinstance(data.images, Streamed):
-        images: Tensor | Streamed = Streamed(_chosen(data.images.host, index), data.images.device)
-    else:
-        images = _chosen(data.images, index)
-    return Batches(images, data.labels[index], data.keys[index])
-
-
-def _chosen(images: Tensor, index: Tensor) -> Tensor:
-    index = index.to(images.device)
-    if images.device.type != "cpu":
-        return images[index]
-    out = placing.tensor((len(index), *images.shape[1:]), images.dtype)
-    for block in placing.blocks(out):
-        out[block] = images[index[block]]
-    return out
-
-
-def on_device(images: Pixels, device: torch.device) -> Tensor | Streamed:
-    """Images on a device, or where they are mapped."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes into images
-        found = torch.from_numpy(images)
-    if isinstance(images, np.memmap) and device.type != "cpu":
-        return Streamed(found, device)
-    return found.to(device)
+    return Batches(streamed.chosen(data.images, index), data.labels[index], data.keys[index])
 
 
 @dataclass(frozen=True)
@@ -103,6 +82,19 @@ def optimizer(network: nn.Module, sgd: SGD, precision: torch.dtype = torch.float
     return torch.optim.SGD(network.parameters(), sgd.lr, sgd.momentum, weight_decay=sgd.weight_decay, fused=fused)
 
 
+def _optimizer(network: nn.Module, training: Training) -> torch.optim.SGD:
+    """The optimizer of the supervised loop; groups of parameters learn at `factor` times its rate."""
+    sgd, factor = training.sgd, training.bias_rate
+    if factor == 1 and not training.nesterov:
+        return optimizer(network, sgd)
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    biases = {norm.bias: None for norm in norms if norm.bias is not None}
+    others = [weight for weight in network.parameters() if weight not in biases]
+    fast: dict[str, Any] = {"params": [*biases], "factor": factor, "weight_decay": sgd.weight_decay / factor}
+    groups = [group for group in ({"params": others}, fast) if group["params"]]
+    return torch.optim.SGD(groups, sgd.lr, sgd.momentum, weight_decay=sgd.weight_decay, nesterov=training.nesterov)
+
+
 def update(network: nn.Module, optim: torch.optim.SGD, loss: Tensor, clip: float) -> None:
     """One step of the optimizer on this loss."""
     optim.zero_grad(set_to_none=True)
@@ -123,10 +115,17 @@ def cross_entropy(network: nn.Module, images: Tensor, labels: Tensor, draws: Dra
 
 
 def learning_rate(training: Training, step: int, total: int) -> float:
-    """The learning rate of a step: cosine to zero (Loshchilov and Hutter, ICLR 2017), or constant."""
+    """The learning rate of a step: cosine to zero (Loshchilov and Hutter, ICLR 2017), constant, or triangular."""
     if training.schedule == "constant":
         return training.sgd.lr
+    if training.schedule == "triangular":
+        return training.sgd.lr * _triangle(step / total)
     return training.sgd.lr * 0.5 * (1 + cos(pi * step / total))
+
+
+def _triangle(done: float, start: float = 0.2, peak: float = 0.23, end: float = 0.07) -> float:
+    """Rises from `start` to 1 at `peak` of the steps, then falls to `end`; airbench94's (Jordan, arXiv 2404.00498)."""
+    return start + (1 - start) * done / peak if done < peak else 1 - (1 - end) * (done - peak) / (1 - peak)
 
 
 def train(
@@ -149,19 +148,21 @@ def train(
         test: accuracy of the network on the test set, called after every epoch.
         precision: bfloat16 runs the forward pass in mixed precision.
     """
-    optim = optimizer(network, training.sgd)
+    optim = _optimizer(network, training)
     steps = ceil(len(data.labels) / training.batch_size)
     history: list[tuple[float, float]] = []
     for epoch in range(training.epochs):
         hits = torch.zeros((), device=data.labels.device)
         for number, index in enumerate(epoch_batches(data.keys, training.batch_size, seed, epoch)):
-            optim.param_groups[0]["lr"] = learning_rate(training, epoch * steps + number, training.epochs * steps)
+            rate = learning_rate(training, epoch * steps + number, training.epochs * steps)
+            for group in optim.param_groups:
+                group["lr"] = rate * group.get("factor", 1.0)
             draws = Draws(seed, epoch, data.keys[index])
             images = standard_augmentation(to_float(data.images[index]), draws, training)
             images, labels = augment(images, data.labels[index], draws)
             network.train()
-            with autocast(images.device, precision), recorded_logits(network) as logits:
-                value = loss(network, images, labels, draws)
+            with autocast(images.device, precision), recorded_logits(network, training.label_smoothing > 0) as logits:
+                value = smoothed(loss(network, images, labels, draws), logits, training.label_smoothing)
             update(network, optim, value, training.sgd.clip)
             hits += (logits[-1].argmax(1) == _hard(labels)).sum()
         history.append((float(hits) / len(data.labels), test(network) if test else float("nan")))
@@ -170,14 +171,32 @@ def train(
 
 
 @contextlib.contextmanager
-def recorded_logits(network: nn.Module) -> Iterator[list[Tensor]]:
-    """The outputs of the network's forward passes, so that accuracy costs no second pass."""
+def recorded_logits(network: nn.Module, attached: bool = False) -> Iterator[list[Tensor]]:
+    """The outputs of the network's forward passes, so that accuracy costs no second pass.
+
+    Args:
+        attached: keep the last output alone, with its gradient.
+    """
     outputs: list[Tensor] = []
-    hook = network.register_forward_hook(lambda module, inputs, output: outputs.append(output.detach()))
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs[:] = [output] if attached else [*outputs, output.detach()]
+
+    hook = network.register_forward_hook(record)
     try:
         yield outputs
     finally:
         hook.remove()
+
+
+def smoothed(loss: Tensor, logits: list[Tensor], share: float) -> Tensor:
+    """A mean cross-entropy with this share of every label spread over all classes; the loss itself for 0.
+
+    Szegedy et al., CVPR 2016. The last logits (B, K) are those of the batch, so that it fits any defense's loss.
+    """
+    if not share:
+        return loss
+    return (1 - share) * loss - share * F.log_softmax(logits[-1].float(), 1).mean()
 
 
 def _hard(labels: Tensor) -> Tensor:
@@ -203,35 +222,28 @@ def epoch_batches(keys: Tensor, batch_size: int, seed: int, epoch: int) -> tuple
     return tuple(batches)
 
 
-def standard_augmentation(images: Tensor, draws: Draws, training: Training) -> Tensor:
-    """Random crop with zero padding and horizontal flip, as the settings say."""
-    if "crop" in training.augment and training.crop_padding:
-        images = random_crop(images, draws, training.crop_padding)
-    if "flip" in training.augment:
-        flips = draws.uniform("flip") < 0.5
-        images = torch.where(flips[:, None, None, None], images.flip(3), images)
-    return images
-
-
-def random_crop(images: Tensor, draws: Draws, padding: int) -> Tensor:
-    """Pad with zeros and cut out the old size at a random place, for the whole batch at once."""
-    padded = F.pad(images, (padding,) * 4).permute(0, 2, 3, 1)
-    top, left = (
-        draws.integers(f"crop-{side}", 2 * padding + 1)[:, None] + torch.arange(size, device=images.device)
-        for side, size in (("top", images.shape[2]), ("left", images.shape[3]))
-    )
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
-    return padded[batch, top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)
-
-
 @torch.no_grad()
-def predictions(network: nn.Module, images: Tensor | Streamed, batch_size: int | None = None) -> Tensor:
-    """Predicted classes (N,) for uint8 images (N, C, H, W), in evaluation mode."""
+def predictions(
+    network: nn.Module, images: Tensor | Streamed, batch_size: int | None = None, mirror: bool = False
+) -> Tensor:
+    """Predicted classes (N,) for uint8 images (N, C, H, W), in evaluation mode; see `Training.mirror_test`."""
     network.eval()
     size = batch_size or max(8, min(500, PREDICTED // prod(images.shape[1:])))
-    return torch.cat([network(to_float(part)).argmax(1) for part in images.split(size)])
+    logits = lambda part: network(part) + network(part.flip(3)) if mirror else network(part)  # noqa: E731
+    return torch.cat([logits(to_float(part)).argmax(1) for part in images.split(size)])
 
 
-def accuracy(network: nn.Module, images: Tensor | Streamed, labels: Tensor) -> float:
+def accuracy(network: nn.Module, images: Tensor | Streamed, labels: Tensor, mirror: bool = False) -> float:
     """Share of correct predictions on uint8 images."""
-    return float((predictions(network, images) == labels).float().mean())
+    return float((predictions(network, images, mirror=mirror) == labels).float().mean())
+
+
+WHITENED = 5000
+
+
+def whiten(network: nn.Module, data: Batches, seed: int) -> None:
+    """Fit the whitening layers of a network, where it has any, to WHITENED random images that it will train on."""
+    for module in network.modules():
+        if isinstance(module, networks.Whitening):
+            chosen = randomness.permutation(seed, "whitening", 0, data.keys)[:WHITENED]
+            module.fit(to_float(data.images[chosen]))

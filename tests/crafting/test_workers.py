@@ -117,6 +117,19 @@ def test_sigterm_checkpoints_leaves_with_130_and_resumes_on_other_processes(tmp_
     assert digest(run) == digest(tmp_path / "whole")
 
 
+def test_sigusr1_checkpoints_and_leaves_with_130(tmp_path: Path) -> None:
+    """SLURM's warning; what goes on from such a checkpoint is shown for SIGTERM, and for a job by test_slurm."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "unlearn", "craft", "demo-sample", *FAST, "--out", str(run)]
+    process = subprocess.Popen(command, env=SOURCE_TREE, stderr=subprocess.PIPE, text=True)
+    while not (run / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGUSR1)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert newest(run) == 0
+
+
 def test_a_run_folder_of_another_recipe_or_data_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert unlearn("craft", "random", *EMBEDDED, "--out", run).returncode == 0

@@ -121,7 +121,7 @@ def test_all_damaged_images_are_named(tree: Path) -> None:
 
 
 def test_mixed_sizes_need_a_fit(tree: Path) -> None:
-    from unlearn.images import Fit
+    from unlearn.fitting import Fit
 
     (tree / "train" / "cat" / "0.png").write_bytes(png(5, (9, 8)))
     with pytest.raises(DataError, match=r"9x8 .*data\.fit="):

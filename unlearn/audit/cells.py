@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unlearn import files, placing, pretrained, schema, training
+from unlearn import files, placing, pretrained, schema, streamed, training
 from unlearn.audit.plan import AuditPlan
 from unlearn.datasets import ImageDataset, stratified
 from unlearn.defenses import Defense, Job, Scene, _pixels
@@ -113,7 +113,7 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
     """Train and test; the row of results.json."""
     started, worked = time.monotonic(), time.process_time()
     victim, job, test, test_labels = _prepared(cell, bench, after_epoch)
-    curve, clean = job.defense.learn(victim, job), bench.clean
+    curve, clean, mirror = job.defense.learn(victim, job), bench.clean, bench.plan.training.mirror_test
     return {
         **cell.facts,
         "clean_test_accuracy": curve.test[-1],
@@ -122,8 +122,8 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
         "seconds": round(time.monotonic() - started, 2),
         "cpu_seconds": round(time.process_time() - worked, 2),
         **({"presumes": cell.defense.presumes} if cell.defense.presumes else {}),
-        **_by_protection(cell, victim, test, test_labels, clean.names),
-        **(_by_class(victim, test, test_labels, clean.names) if bench.plan.by_class else {}),
+        **_by_protection(cell, victim, test, test_labels, clean.names, mirror),
+        **(_by_class(victim, test, test_labels, clean.names, mirror) if bench.plan.by_class else {}),
         "curve": asdict(curve),
     }
 
@@ -133,18 +133,20 @@ def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> t
     scene = _scene(cell, bench)
     defense = cell.defense.fit(scene)
     labels = torch.from_numpy(bench.test.labels).to(bench.device)
-    test = _pixels.purified(defense, training.on_device(bench.test.images, bench.device))
+    test = _pixels.purified(defense, streamed.on_device(bench.test.images, bench.device))
     job = Job(
         replace(scene.found, images=_pixels.purified(defense, scene.found.images)),
         bench.plan.training,
         cell.seed,
         defense,
         scene.leaked,
-        test=lambda network: training.accuracy(network, test, labels),
+        test=lambda network: training.accuracy(network, test, labels, bench.plan.training.mirror_test),
         after_epoch=after_epoch,
         precision=bench.precision,
     )
-    return _victim(cell, bench), job, test, labels
+    victim = _victim(cell, bench)
+    training.whiten(victim, job.data, cell.seed)
+    return victim, job, test, labels
 
 
 def _victim(cell: Cell, bench: Bench) -> nn.Module:
@@ -203,21 +205,25 @@ def _protected_part(cell: Cell, clean: ImageDataset) -> NDArray[np.bool_]:
 
 
 def _by_protection(
-    cell: Cell, victim: nn.Module, test: Images, labels: Tensor, names: tuple[str, ...]
+    cell: Cell, victim: nn.Module, test: Images, labels: Tensor, names: tuple[str, ...], mirror: bool
 ) -> dict[str, float]:
     """Accuracy on the protected classes and on the others, where only some classes are protected."""
     if cell.classes is None:
         return {}
     wanted = torch.tensor([names.index(name) for name in cell.classes], device=labels.device)
     inside = torch.isin(labels, wanted)
-    hits = (training.predictions(victim, test) == labels).float()
+    hits = _hits(victim, test, labels, mirror)
     parts = {"protected_classes_accuracy": hits[inside], "other_classes_accuracy": hits[~inside]}
     return {name: float(part.mean()) for name, part in parts.items()}
 
 
-def _by_class(victim: nn.Module, test: Images, labels: Tensor, names: tuple[str, ...]) -> dict[str, Any]:
+def _hits(victim: nn.Module, test: Images, labels: Tensor, mirror: bool) -> Tensor:
+    return (training.predictions(victim, test, mirror=mirror) == labels).float()
+
+
+def _by_class(victim: nn.Module, test: Images, labels: Tensor, names: tuple[str, ...], mirror: bool) -> dict[str, Any]:
     """Accuracy on every class that the test set has."""
-    hits = (training.predictions(victim, test) == labels).float()
+    hits = _hits(victim, test, labels, mirror)
     found = {name: hits[labels == label] for label, name in enumerate(names)}
     return {"class_accuracy": {name: float(part.mean()) for name, part in found.items() if len(part)}}
 

@@ -66,6 +66,27 @@ class AuditPlan:
         "adaptive trainers that know this tool",
     )
 
+    def __post_init__(self) -> None:
+        """Refuse pre-screens beside verdicts, and what would make a pre-screen of a verdict."""
+        fast = [name for name in self.victims if name.startswith(registry.PRESCREEN)]
+        if fast and len(fast) < len(self.victims):
+            raise ValueError(f"victims: {fast[0]} is a pre-screen and needs a plan of its own, without other networks")
+        if fast and self.weights:
+            raise ValueError(f"weights: {fast[0]} takes its first layer from the training images; it starts anew")
+        if self.training.mirror_test and not fast:
+            raise ValueError("training.mirror_test: is for pre-screens; a verdict tests every image once, as it is")
+
+    @property
+    def prescreen(self) -> str | None:
+        """What makes these results a pre-screen and no verdict, in words; None for an audit."""
+        if not self.victims[0].startswith(registry.PRESCREEN):
+            return None
+        mirrored = ", tested on mirrored images too" if self.training.mirror_test else ""
+        return (
+            f"Pre-screen, not a verdict ({', '.join(self.victims)}, whitened with statistics of the images it trains on"
+            f"{mirrored}; the verdict is that of plain ResNet-18)"
+        )
+
     @property
     def victim_seeds(self) -> range:
         """The seeds of the victims."""

@@ -16,8 +16,8 @@ from unlearn.audit.report_text import encodable
 __all__ = ["Example", "write"]
 
 ORDER = (
-    "version", "name", "method", "dataset", "epsilon", "chance", "summary", "rows", "sweep", "detection", "quality",
-    "crafting", "settings", "versions", "machine", "data_fingerprint", "not_run",
+    "version", "prescreen", "name", "method", "dataset", "epsilon", "chance", "summary", "rows", "sweep", "detection",
+    "quality", "crafting", "settings", "versions", "machine", "data_fingerprint", "not_run",
 )  # fmt: skip
 RUN = ("train_on", "defense", "victim", "seed")
 FIGURES = ("clean_test_accuracy", "peak_clean_test_accuracy", "train_accuracy")

@@ -196,6 +196,7 @@ def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post:
         "machine": {"device": device_name(post.device), "threads": torch.get_num_threads(), "precision": _name(post)},
         "data_fingerprint": subject.clean.fingerprint,
         "not_run": list(plan.not_run),
+        **({"prescreen": plan.prescreen} if plan.prescreen else {}),
     }
 
 

@@ -74,5 +74,8 @@ def table(results: Mapping[str, Any]) -> list[Line]:
 
 
 def verdict(results: Mapping[str, Any]) -> list[str]:
-    """Exactly three sentences for a person who knows nothing about machine learning."""
-    return report_verdict.sentences(table(results), results["chance"], results.get("not_run") or ())
+    """Exactly three sentences for a person who knows nothing about machine learning; a pre-screen says what it is."""
+    first, *others = report_verdict.sentences(table(results), results["chance"], results.get("not_run") or ())
+    if results.get("prescreen"):
+        first = f"{results['prescreen']}: {first[0].lower()}{first[1:]}"
+    return [first, *others]

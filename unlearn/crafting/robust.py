@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlearn import pgd, randomness, training
+from unlearn import augmentation, pgd, randomness, training
 from unlearn.crafting import channel, passes
 from unlearn.crafting import noise as noises
 from unlearn.crafting.folding import folded
@@ -160,7 +160,7 @@ def _gradient(bench: Bench, images: Tensor, noise: Tensor, labels: Tensor, draws
 
 def _look(settings: Robustness, images: Tensor, draws: Draws) -> Tensor:
     return channel.look(
-        settings.channel, training.standard_augmentation(images, draws, settings.transformations), draws
+        settings.channel, augmentation.standard_augmentation(images, draws, settings.transformations), draws
     )
 
 

@@ -39,5 +39,5 @@ class Robustness:
 
     @property
     def transformations(self) -> Training:
-        """As settings of `training.standard_augmentation`."""
+        """As settings of `augmentation.standard_augmentation`."""
         return Training(augment=self.augment, crop_padding=self.crop_padding)

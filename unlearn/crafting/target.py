@@ -1,14 +1,20 @@
-"""Which samples are protected; torch-free."""
+"""Which samples are protected; reads neither torch nor numpy until it is used, because recipes name it."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict
 
-from unlearn.datasets import ImageDataset, stratified
 from unlearn.errors import DataError
 from unlearn.quantities import Share
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unlearn.datasets import ImageDataset
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,10 @@ class Target:
         Raises:
             DataError: for a class that the data do not have, and when nothing is left to protect.
         """
+        import numpy as np
+
+        from unlearn.datasets import stratified
+
         unknown = sorted(set(self.classes) - set(data.names))
         if unknown:
             raise DataError(f'target.classes: no class "{unknown[0]}"; there are: {", ".join(data.names)}')

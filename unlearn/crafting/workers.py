@@ -14,18 +14,23 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor, nn
 
 from unlearn.errors import UnlearnError, WorkersError
 from unlearn.signals import StopRequest
 
 T = TypeVar("T")
+# Processes that are done with their share of an audit wait for the others, whose trainings may last; torch's limits
+# are ten minutes on GPUs and half an hour on CPUs. A process that dies is noticed at once, or by the launcher.
+PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def launch(stop: StopRequest | None = None, device: str = "auto") -> Workers:
         WorkersError: when a launcher announced more processes than see each other.
     """
     on_cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    accelerator = Accelerator(cpu=on_cpu)
+    accelerator = Accelerator(cpu=on_cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
     announced = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != announced:
         raise WorkersError(

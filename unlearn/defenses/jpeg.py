@@ -6,14 +6,14 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from PIL import Image
 from pydantic import ConfigDict, Field
 
 from unlearn.defenses import Defense
-from unlearn.images import Pixels, to_array, to_image
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from unlearn.images import Pixels
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class JPEG(Defense):
 
 def recompress(pixels: Pixels, quality: int) -> Pixels:
     """uint8 (C, H, W) through a JPEG file of this quality and back."""
+    from PIL import Image  # Pillow and numpy stay out of recipe checks
+
+    from unlearn.images import to_array, to_image
+
     stream = io.BytesIO()
     to_image(pixels).save(stream, format="JPEG", quality=quality)
     with Image.open(stream, formats=("JPEG",)) as image:

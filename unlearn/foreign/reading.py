@@ -1,18 +1,24 @@
 """What a foreign set is, by its files: a source's records, whatever their pixels, or a perturbation to be added."""
 
+from __future__ import annotations
+
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearn import datasets, images, placing, registry
-from unlearn.datasets import ImageDataset, Picture, Records
+from unlearn.datasets import ImageDataset, Records
 from unlearn.errors import DataError
 from unlearn.foreign import tensorfile
 from unlearn.images import Pixels
 from unlearn.quantities import LEVELS
 from unlearn.sources import _places
+
+if TYPE_CHECKING:
+    from unlearn.datasets import Picture
 
 FILES = {".npz": "npz", ".parquet": "parquet"}
 KNOWN = "an image folder, .npz, parquet, a folder of save_to_disk, or a perturbation saved by torch (.pt)"

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import ConfigDict, Field
 
 from unlearn.crafting.face_views import FaceViews
@@ -216,6 +215,8 @@ class _Bench:
 
 def _by_label(problem: Problem) -> Problem:
     """The same photos with a row for every label, and a place of its own for checkpoints."""
+    import numpy as np
+
     row = np.where(problem.row >= 0, problem.data.labels, -1).astype(np.int32)
     kept = problem.checkpoints
     return replace(problem, row=row, checkpoints=kept and replace(kept, folder=kept.folder / "keys"))

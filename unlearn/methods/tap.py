@@ -65,8 +65,8 @@ class TAP:
         return problem.perturbation(noise)
 
     def _look(self, images: Tensor, draws: Draws) -> Tensor:
-        from unlearn import training
+        from unlearn import augmentation
         from unlearn.crafting import channel
 
-        seen = training.standard_augmentation(images, draws, self.pretrain) if self.augment else images
+        seen = augmentation.standard_augmentation(images, draws, self.pretrain) if self.augment else images
         return channel.look(self.views, seen, draws)

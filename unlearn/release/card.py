@@ -83,10 +83,10 @@ def _size(samples: int) -> str:
 def _verdict(results: dict[str, Any] | None) -> str:
     if not results:
         return wording.NOT_AUDITED
-    summary = results.get("summary") or {}
+    summary, about = results.get("summary") or {}, plain(results.get("prescreen") or "Audited")
     worst = plain(summary.get("worst_defense") or "not stated")
     return (
-        f"**Audited.** Worst case: clean test accuracy {_number(summary.get('worst_case'))}, under "
+        f"**{about}.** Worst case: clean test accuracy {_number(summary.get('worst_case'))}, under "
         f"the defense **{worst}**. Without a defense: {_number(summary.get('protected'))}, with clean images "
         f"{_number(summary.get('clean'))}, with random noise {_number(summary.get('random'))}, "
         f"by chance {_number(results.get('chance'))}."

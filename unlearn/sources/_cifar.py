@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from unlearn.datasets import Records
 from unlearn.errors import DataError
 from unlearn.sources import _places
@@ -83,6 +81,8 @@ def _binary(folder: Path, split: str, edition: Edition) -> Records:
 
 
 def _rows(file: Path, labels: int) -> Any:
+    import numpy as np
+
     content = np.fromfile(file, dtype=np.uint8)
     length = labels + PIXELS
     if not len(content) or len(content) % length:

@@ -3,12 +3,15 @@
 All splits count, because a class that one split lacks would otherwise shift the numbers of the others.
 """
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from unlearn.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def number(labels: Sequence[str], every: Iterable[str]) -> tuple[list[int], tuple[str, ...]]:
@@ -27,6 +30,8 @@ def _order(name: str) -> tuple[int, int, str, str]:
 
 def refuse_negative(labels: ArrayLike, where: Sequence[str]) -> None:
     """Raise DataError for whole-number labels below zero, which by custom stand for unknown ones."""
+    import numpy as np
+
     wrong = np.flatnonzero(np.asarray(labels) < 0)
     if len(wrong):
         first = int(wrong[0])

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from unlearn import images
 from unlearn.datasets import Records
 from unlearn.errors import DataError
 from unlearn.sources import _labels, _metadata, _places
@@ -115,4 +114,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_image(name: str) -> bool:
+    from unlearn import images  # numpy stays out of recipe checks
+
     return name.lower().endswith(images.SUFFIXES)
