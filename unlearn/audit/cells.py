@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from unlearn import files, pretrained, schema, training
 from unlearn.audit.plan import AuditPlan
+from unlearn.audit.sharing import Purified
 from unlearn.datasets import ImageDataset, stratified
 from unlearn.defenses import Defense, Job, Scene
 from unlearn.images import Pixels
@@ -72,6 +73,7 @@ class Bench:
     plan: AuditPlan
     device: torch.device
     precision: torch.dtype
+    purified: Purified = field(default_factory=Purified)
 
 
 def control(train_on: str) -> bool:
@@ -128,12 +130,12 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
 
 def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> tuple[nn.Module, Job, Tensor, Tensor]:
     """The victim, its job, and the test images, purified, with their labels; what was found is let go of."""
-    scene = _scene(cell, bench)
+    scene, shared = _scene(cell, bench), bench.purified
     defense = cell.defense.fit(scene)
-    test, labels = (torch.from_numpy(a).to(bench.device) for a in (bench.test.images, bench.test.labels))
-    test = defense.purify(test)
+    test = shared.images(defense, "test", lambda: torch.from_numpy(bench.test.images).to(bench.device))
+    labels = torch.from_numpy(bench.test.labels).to(bench.device)
     job = Job(
-        replace(scene.found, images=defense.purify(scene.found.images)),
+        replace(scene.found, images=shared.images(defense, _used_again(cell, bench.plan), lambda: scene.found.images)),
         bench.plan.training,
         cell.seed,
         defense,
@@ -145,6 +147,12 @@ def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> t
     victim = _victim(cell, bench)
     training.whiten(victim, job.data, cell.seed)
     return victim, job, test, labels
+
+
+def _used_again(cell: Cell, plan: AuditPlan) -> str:
+    """The name of a training set that other cells train on too; empty for mixed sets, and where there is one victim."""
+    whole = cell.portion is None and cell.classes is None
+    return f"train:{cell.train_on}" if whole and len(plan.victims) * plan.seeds > 1 else ""
 
 
 def _victim(cell: Cell, bench: Bench) -> nn.Module:
