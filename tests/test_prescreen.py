@@ -156,7 +156,7 @@ def test_usual_settings_are_written_as_before() -> None:
     assert schema.plain(Training(nesterov=True))["nesterov"] is True
     assert schema.check(Training, schema.plain(FEW)) == (FEW, [])
     assert recipe.load("demo").hash == "ac7577679e7bf20e"
-    assert recipe.load("tap").hash == "b79fcfbe8e5b0419"
+    assert recipe.load("sep").hash == "85f54f0c20bdf116"
 
 
 def test_usual_training_gives_the_same_bytes_as_before() -> None:

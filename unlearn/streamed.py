@@ -31,6 +31,9 @@ class Streamed:
         return (self[start : start + size] for start in range(0, len(self), size))
 
 
+Images = Tensor | Streamed
+
+
 def chosen(images: Tensor | Streamed, index: Tensor) -> Tensor | Streamed:
     """The images at these positions (B,); on the CPU block by block, perhaps into a mapped file."""
     if isinstance(images, Streamed):

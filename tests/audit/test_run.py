@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_dataset
 
 from unlearn.audit import cells as grid
@@ -13,7 +14,10 @@ from unlearn.audit import run as auditing
 from unlearn.audit.cells import Bench, Cell
 from unlearn.audit.plan import AuditPlan, Sweep
 from unlearn.audit.run import Post, Subject
+from unlearn.audit.sharing import Purified
 from unlearn.datasets import ImageDataset
+from unlearn.defenses._field import named
+from unlearn.defenses.jpeg import JPEG
 from unlearn.defenses.none import NoDefense
 from unlearn.errors import DataError, Interrupted
 from unlearn.progress import Silent
@@ -151,3 +155,43 @@ def test_all_sets_are_trained_in_the_same_order(subject: Subject) -> None:
     clean, protected = (grid._scene(cell(train_on=name), b).found for name in ("clean", "protected"))
     assert clean.keys.tolist() == protected.keys.tolist()
     assert clean.images.tolist() != protected.images.tolist()
+
+
+DEFENSES = (named("none"), named({"name": "chain", "defenses": ["grayscale", "jpeg"]}))
+LEARNING = (named({"name": "chain", "defenses": ["jpeg", {"name": "orthogonal_projection", "epochs": 1}]}),)
+
+
+@pytest.mark.parametrize("defenses", [DEFENSES, LEARNING])
+def test_sharing_images_changes_no_figure(defenses: tuple, subject: Subject) -> None:
+    plan = replace(PLAN, seeds=2, defenses=defenses, training=replace(TRAINING, epochs=1, batch_size=60))
+    shared, apart = bench(subject, plan), replace(bench(subject, plan), purified=Purified(0))
+    rows = [
+        [grid.run(each, b, lambda epoch: None)["curve"] for each in grid.cells(b.sets, plan)] for b in (shared, apart)
+    ]
+    assert rows[0] == rows[1]
+    assert not apart.purified.kept
+
+
+def test_images_are_purified_once_for_all_seeds(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, real = [], JPEG.purify
+    monkeypatch.setattr(JPEG, "purify", lambda self, images: calls.append(len(images)) or real(self, images))
+    plan = replace(PLAN, seeds=2, defenses=DEFENSES[1:], training=replace(TRAINING, epochs=1, batch_size=60))
+    b = bench(subject, plan)
+    for each in grid.cells(b.sets, plan):
+        grid.run(each, b, lambda epoch: None)
+    assert sorted(calls) == [90, 120, 120, 120]  # the test images, and three training sets of two seeds each
+
+
+def test_images_of_a_mixed_set_are_not_taken_for_those_of_a_whole_one(subject: Subject) -> None:
+    b = bench(subject, replace(PLAN, seeds=2))
+    whole, half = (grid._prepared(cell(portion=portion), b, lambda epoch: None)[1] for portion in (None, 0.5))
+    assert (whole.data.images.numpy() == subject.protected["protected"]).all()
+    assert 0 < (half.data.images.numpy() != subject.protected["protected"]).any((1, 2, 3)).sum() <= 60
+
+
+def test_sharing_keeps_within_its_room(subject: Subject) -> None:
+    size = subject.clean.images.nbytes
+    shared = Purified(2 * size)
+    for name in ("a", "b", "a", "c"):
+        shared.images(NoDefense(), name, lambda: torch.from_numpy(subject.clean.images))
+    assert [name for _, name in shared.kept] == ["a", "c"]

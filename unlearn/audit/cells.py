@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from unlearn import files, placing, pretrained, schema, streamed, training
 from unlearn.audit.plan import AuditPlan
+from unlearn.audit.sharing import Purified
 from unlearn.datasets import ImageDataset, stratified
-from unlearn.defenses import Defense, Job, Scene, _pixels
+from unlearn.defenses import Defense, Job, Scene
 from unlearn.images import Pixels
-from unlearn.streamed import Streamed
+from unlearn.streamed import Images
 
-Images = Tensor | Streamed
 CONTROLS = ("clean", "random", "clean-part")
 
 
@@ -74,6 +74,7 @@ class Bench:
     plan: AuditPlan
     device: torch.device
     precision: torch.dtype
+    purified: Purified = field(default_factory=Purified)
 
 
 def control(train_on: str) -> bool:
@@ -130,12 +131,12 @@ def run(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> dict[st
 
 def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> tuple[nn.Module, Job, Images, Tensor]:
     """The victim, its job, and the test images, purified, with their labels; what was found is let go of."""
-    scene = _scene(cell, bench)
+    scene, shared = _scene(cell, bench), bench.purified
     defense = cell.defense.fit(scene)
+    test = shared.images(defense, "test", lambda: streamed.on_device(bench.test.images, bench.device))
     labels = torch.from_numpy(bench.test.labels).to(bench.device)
-    test = _pixels.purified(defense, streamed.on_device(bench.test.images, bench.device))
     job = Job(
-        replace(scene.found, images=_pixels.purified(defense, scene.found.images)),
+        replace(scene.found, images=shared.images(defense, _used_again(cell, bench.plan), lambda: scene.found.images)),
         bench.plan.training,
         cell.seed,
         defense,
@@ -147,6 +148,12 @@ def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> t
     victim = _victim(cell, bench)
     training.whiten(victim, job.data, cell.seed)
     return victim, job, test, labels
+
+
+def _used_again(cell: Cell, plan: AuditPlan) -> str:
+    """The name of a training set that other cells train on too; empty for mixed sets, and where there is one victim."""
+    whole = cell.portion is None and cell.classes is None
+    return f"train:{cell.train_on}" if whole and len(plan.victims) * plan.seeds > 1 else ""
 
 
 def _victim(cell: Cell, bench: Bench) -> nn.Module:

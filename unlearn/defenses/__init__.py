@@ -74,6 +74,11 @@ class Defense:
         """Files that decide what it does, such as weights; a kept result is only used while they are the same."""
         return ()
 
+    @property
+    def learns(self) -> bool:
+        """Whether `fit` learns anything; if not, `purify` does the same to equal images in every training run."""
+        return type(self).fit is not Defense.fit
+
     def fit(self, scene: Scene) -> Defense:
         """Once before everything else: the defense with what it has learned from the scene."""
         return self

@@ -58,8 +58,14 @@ class Chain(Defense):
     def files(self) -> tuple[str, ...]:
         return tuple(path for defense in self.defenses for path in defense.files)
 
+    @property
+    def learns(self) -> bool:
+        return any(defense.learns for defense in self.defenses)
+
     def fit(self, scene: Scene) -> Defense:
         """Each learns from what those before it leave."""
+        if not self.learns:
+            return self
         from unlearn.defenses import _pixels  # torch stays out of recipe checks
 
         fitted: list[Defense] = []
