@@ -8,6 +8,7 @@ smaller batches at a rate in proportion. One training each; the first victim is 
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for victim in options.victims:
         found[victim] = trained(victim, train, test, options)
+        print(victim, found[victim], file=sys.stderr, flush=True)  # a long run that is killed leaves what it has
     again = trained(options.victims[0], train, test, options)
     return {"victims": found, "first_again": {name: again[name] for name in ("seconds", "cpu_seconds")}}
 
