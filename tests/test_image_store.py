@@ -12,7 +12,8 @@ from unlearn import datasets, decoding, image_store, placing
 from unlearn.datasets import Records
 from unlearn.decoding import InOrder, Pictures
 from unlearn.errors import DataError
-from unlearn.images import Fit, Pixels, png
+from unlearn.fitting import Fit
+from unlearn.images import Pixels, png
 
 IMAGES = make_dataset(12, size=8).images
 SIZE = IMAGES.nbytes

@@ -50,8 +50,8 @@ def trained(victim: str, train: ImageDataset, test: ImageDataset, options: argpa
         precision = PRECISIONS[options.precision]
         curve = training.train(network, seen, settings(victim, options), 1, test=judged, precision=precision)
     return {
-        "seconds": round(spent.wall["training"], 1),
-        "cpu_seconds": round(spent.cpu["training"], 1),
+        "seconds": round(spent.wall["training"], 3),
+        "cpu_seconds": round(spent.cpu["training"], 3),
         "training_gflop_an_image": round(3 * forward, 3),
         "clean_test_accuracy": [round(share, 4) for share in curve.test],
         "train_accuracy": [round(share, 4) for share in curve.train],

@@ -53,10 +53,12 @@ def test_claim_a_linear_map_reads_the_label_in_the_noise_and_nothing_in_the_imag
     assert float(sure[1]) < float(sure[0])
 
 
+@pytest.mark.slow
 def test_claim_a_network_trained_on_it_learns_little() -> None:
+    """Seeds 0 to 5 gave 0.37 to 0.48, and one seed's figure depends on the processor: the mean of three."""
     pixels, _ = both(crafted(PIL(), embedded("train"), "sample-wise", 8 / 255), embedded("train"))
     assert clean() > 0.85
-    assert learned(pixels) < clean() / 2
+    assert learned(pixels, seeds=3) < clean() / 2
 
 
 @pytest.mark.slow
