@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from unlearn.crafting.workers import Workers
 from unlearn.datasets import ImageDataset
 
 pytest_plugins = ["photo_fixtures"]
@@ -81,3 +82,16 @@ FAST = (
     "method.schedule.pgd_batch_size=40",
     "method.schedule.stop_error=0",
 )
+
+
+def stopping(question: int) -> Workers:
+    """Workers who are asked to stop at the given question."""
+    asked = 0
+
+    class Asking(Workers):
+        def stop_requested(self) -> bool:
+            nonlocal asked
+            asked += 1
+            return asked == question
+
+    return Asking(torch.device("cpu"))

@@ -10,7 +10,6 @@ import typer
 
 from unlearn.errors import DataError
 
-SIDE = 64
 AGAINST = "training on the images, or matching of an archive's faces."
 Runs = Annotated[list[Path], typer.Argument(help="Runs made on the same data, one release, foreign set or archive.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist or be empty.")]
@@ -22,7 +21,8 @@ Clean = Annotated[
 Originals = Annotated[Path | None, typer.Option(help="For an archive: the photos it was made from.")]
 Test = Annotated[Path | None, typer.Option(help="For an archive: other clean photos, a folder a subject, to test on.")]
 Side = Annotated[
-    int, typer.Option(min=16, max=512, help="For an archive and training: pixels of the square views of its photos.")
+    int | None,
+    typer.Option(min=16, max=512, help="For an archive and training: pixels of the square views of its photos."),
 ]
 Pictures = Annotated[bool, typer.Option("--report-images", help="Photos may stand in the report.")]
 Against = Annotated[Literal["training", "matching"], typer.Option(help=AGAINST)]
@@ -47,7 +47,7 @@ def audit(
     clean: Clean = None,
     originals: Originals = None,
     test: Test = None,
-    side: Side = SIDE,
+    side: Side = None,
     report_images: Pictures = False,
     against: Against = "training",
     distractors: Distractors = None,
@@ -59,7 +59,7 @@ def audit(
 ) -> None:
     """Train victims on clean, random-noise and protected data, test on clean images; or match clean faces."""
     training_archive = bool(originals) and against == "training"
-    _only_for(training_archive, test=bool(test), side=side != SIDE)
+    _only_for(training_archive, test=bool(test), side=side is not None)
     if against == "matching":
         asked = (plan, distractors, _listed(recognisers), _listed(surrogates))
         return _matching(runs[0], originals, out, asked, device, json_lines, quiet)
@@ -69,6 +69,7 @@ def audit(
     with signals.stop_on_signals() as stop:
         team, say = workers.launch(stop, device), progress.choose(json_lines, quiet)
         if originals:
+            side = side or photo_audit.SIDE
             results = photo_audit.audit(
                 runs[0], originals, out, plan, say, team, side=side, report_images=report_images, test=test
             )

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_dataset
+from conftest import make_dataset, stopping
 from methods.contract import problem, small
 
 from unlearn.crafting import ensemble
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.problem import ROWS
-from unlearn.crafting.workers import Workers
 from unlearn.errors import Interrupted, OutputError
 from unlearn.methods.dune import Dune
 from unlearn.methods.ntga import NTGA
@@ -30,19 +29,6 @@ METHODS = {
     "uc": small(UC(clusters=3, passes=2, batch_size=16)),
 }
 EPOCHS = {"ntga": 0}  # of the others: two, and each asks whether to stop
-
-
-def stopping(question: int) -> Workers:
-    """Workers who are asked to stop at the given question."""
-    asked = 0
-
-    class Asking(Workers):
-        def stop_requested(self) -> bool:
-            nonlocal asked
-            asked += 1
-            return asked == question
-
-    return Asking(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("later", [1, 2])

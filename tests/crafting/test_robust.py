@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SOURCE_TREE, make_dataset, unlearn
+from conftest import SOURCE_TREE, make_dataset, stopping, unlearn
 from torch import Tensor, nn
 
 from unlearn import training
@@ -137,17 +137,9 @@ def test_threads_and_the_order_of_the_data_do_not_matter() -> None:
 @pytest.mark.parametrize("question", [1, 3, 4])
 def test_stopped_anywhere_it_goes_on_to_the_same_noise(rows: str, question: int, tmp_path: Path) -> None:
     """Asked after every step (three) and after every batch of the last pass (three)."""
-    asked = 0
-
-    class Asking(Workers):
-        def stop_requested(self) -> bool:
-            nonlocal asked
-            asked += 1
-            return asked == question
-
     checkpoints = Checkpoints(tmp_path, every=1e9)
     with pytest.raises(Interrupted, match="goes on from it"):
-        craft(problem(rows=rows, workers=Asking(torch.device("cpu")), checkpoints=checkpoints))
+        craft(problem(rows=rows, workers=stopping(question), checkpoints=checkpoints))
     resumed = craft(problem(rows=rows, checkpoints=Checkpoints(tmp_path, every=1e9)))
     assert torch.equal(resumed.delta, craft(problem(rows=rows)).delta)
 

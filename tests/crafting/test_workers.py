@@ -98,17 +98,23 @@ def newest(run: Path) -> int:
     return max((int(name) for name in names if name.isdigit()), default=-1)
 
 
-def test_sigterm_checkpoints_leaves_with_130_and_resumes_on_other_processes(tmp_path: Path) -> None:
-    whole = unlearn("craft", "demo-sample", *FAST, "--out", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
-    run = tmp_path / "run"
+def leaves_with_130(run: Path, asked: signal.Signals) -> str:
+    """What a run says that gets a signal as soon as it has started."""
     command = [sys.executable, "-m", "unlearn", "craft", "demo-sample", *FAST, "--out", str(run)]
     process = subprocess.Popen(command, env=SOURCE_TREE, stderr=subprocess.PIPE, text=True)
     while not (run / "log.jsonl").exists() and process.poll() is None:
         time.sleep(0.002)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(asked)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
+    return errors
+
+
+def test_sigterm_checkpoints_leaves_with_130_and_resumes_on_other_processes(tmp_path: Path) -> None:
+    whole = unlearn("craft", "demo-sample", *FAST, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    run = tmp_path / "run"
+    errors = leaves_with_130(run, signal.SIGTERM)
     assert "the same command goes on from it" in errors
     assert newest(run) == 0
     again = torchrun(2, "demo-sample", run)
@@ -120,13 +126,7 @@ def test_sigterm_checkpoints_leaves_with_130_and_resumes_on_other_processes(tmp_
 def test_sigusr1_checkpoints_and_leaves_with_130(tmp_path: Path) -> None:
     """SLURM's warning; what goes on from such a checkpoint is shown for SIGTERM, and for a job by test_slurm."""
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "unlearn", "craft", "demo-sample", *FAST, "--out", str(run)]
-    process = subprocess.Popen(command, env=SOURCE_TREE, stderr=subprocess.PIPE, text=True)
-    while not (run / "log.jsonl").exists() and process.poll() is None:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGUSR1)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, errors
+    leaves_with_130(run, signal.SIGUSR1)
     assert newest(run) == 0
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_dataset
+from conftest import make_dataset, stopping
 from methods import cropped, trained
 from methods.contract import check, problem, small
-from methods.learning import MINI, both, cifar, learned_cifar
+from methods.learning import both, cifar, learned_cifar
 
 from unlearn import recipe
 from unlearn.crafting import amortize, generator
@@ -96,7 +96,7 @@ def test_claim_on_textures() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not MINI.is_dir(), reason="needs CIFAR-10 in UNLEARN_SHARED")
+@trained.NEEDS_MINI
 def test_claim_on_cifar10() -> None:
     settings = recipe.load("small/amortized")
     pixels, control = both(settings.method.craft(cropped.problem_of(settings, cifar("train"))), cifar("train"))
@@ -167,16 +167,8 @@ def test_threads_do_not_matter() -> None:
 @pytest.mark.parametrize("question", [1, 3, 6, 9])
 def test_stopped_anywhere_it_goes_on_to_the_same_noise(question: int, tmp_path: Path) -> None:
     """In a surrogate step, in a step of the generator, a round later, in the last pass."""
-    asked = 0
-
-    class Asking(Workers):
-        def stop_requested(self) -> bool:
-            nonlocal asked
-            asked += 1
-            return asked == question
-
     setting = problem(make_dataset(60), "sample-wise")
-    stopped = replace(setting, workers=Asking(ONE), checkpoints=Checkpoints(tmp_path, every=1e9))
+    stopped = replace(setting, workers=stopping(question), checkpoints=Checkpoints(tmp_path, every=1e9))
     with pytest.raises(Interrupted, match="goes on from it"):
         QUICK.craft(stopped)
     resumed = QUICK.craft(replace(setting, checkpoints=Checkpoints(tmp_path, every=1e9)))

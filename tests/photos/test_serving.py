@@ -8,9 +8,8 @@ import pytest
 
 from unlearn.photos import serving
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a habit of glibc")
 
-
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc/self/statm, which this reads")
 def test_resident_memory_is_told_in_bytes() -> None:
     assert serving._resident() == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
 
