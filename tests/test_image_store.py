@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,23 @@ def test_processes_that_want_one_set_build_it_once(tmp_path: Path) -> None:
         assert process.exitcode == 0
     assert (tmp_path / "built").read_text() == "x"
     assert names(tmp_path / "cache") == ["key.npy"]
+
+
+def test_nobody_is_let_in_beside_another_though_locks_are_taken_away(tmp_path: Path) -> None:
+    inside, most = [0], [0]
+
+    def enter(_: int) -> None:
+        for _ in range(50):
+            with image_store._one_at_a_time(tmp_path / "set.npy"):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.0002)
+                inside[0] -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(enter, range(6)))
+    assert most == [1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_in_order_start_anew_when_one_is_asked_for_that_has_passed() -> None:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import unlearn
+from conftest import ROOT, SOURCE_TREE, unlearn
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -28,9 +30,9 @@ PLAN = AuditPlan(
 HUES = {"ann": (200, 60, 60), "bob": (60, 200, 60)}
 
 
-def album(folder: Path, count: int = 10) -> Path:
+def album(folder: Path, count: int = 10, seed: int = 0) -> Path:
     """Two subjects whose photos differ in hue: learned in a few epochs."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     for name, hue in HUES.items():
         (folder / name).mkdir(parents=True)
         for i in range(count):
@@ -73,6 +75,33 @@ def test_rows_controls_channels_and_subjects(archive: tuple[Path, Path], tmp_pat
     assert "half + jpeg-75" in page
     assert "data:image" not in page  # no photo unless asked for
     assert str(tmp_path) not in page
+
+
+def reading(archive: tuple[Path, Path], folder: Path, *further: str) -> subprocess.CompletedProcess[str]:
+    photos, out = archive
+    strangers = album(folder / "others", 4, seed=1)
+    command = [sys.executable, str(ROOT / "scripts" / "photos" / "reading.py"), str(out), str(photos)]
+    command += ["--test", str(strangers), "--seeds", "1", "--side", "16", *further]
+    return subprocess.run(command, capture_output=True, text=True, env=SOURCE_TREE, timeout=200)
+
+
+def test_how_fast_keys_are_read(archive: tuple[Path, Path], tmp_path: Path) -> None:
+    """Photos of two hues are read as they are; dealt at random, only strong keys can tell them apart."""
+    told = tmp_path / "told.json"
+    done = reading(archive, tmp_path, "--keys", str(tmp_path), "--epochs", "8", "--json", str(told))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].split()[0] == "1"
+    found = json.loads(told.read_text())
+    assert (found["people"], found["photos"], found["test"], found["seeds"]) == (2, 20, 8, 1)
+    assert len(found["keys read"]["train"]) == len(found["photos read"]["test"]) == 8
+    assert max(found["photos read"]["test"]) >= 0.9
+
+
+def test_keys_that_are_not_there(archive: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    done = reading(archive, tmp_path, "--keys", str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("no key of ann, bob")
 
 
 def test_photos_stand_in_the_report_only_if_asked_for(archive: tuple[Path, Path], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Whoever wants a set that another process is writing waits for it.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,8 +75,20 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         yield
         return
     place = path.with_name(f".{path.stem}.lock")
-    with place.open("w") as lock:
-        with contextlib.suppress(OSError):  # some network file systems have no locks: then two may do the same work
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-        place.unlink(missing_ok=True)
+    while True:
+        with place.open("w") as lock:
+            with contextlib.suppress(OSError):  # some network file systems have no locks: then two may do the same work
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if _still(place, lock.fileno()):
+                try:
+                    yield
+                finally:
+                    place.unlink(missing_ok=True)
+                return
+
+
+def _still(place: Path, held: int) -> bool:
+    """Whether the locked file has not been taken away meanwhile: who comes later locks another one then."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(place.stat(), os.fstat(held))
+    return False

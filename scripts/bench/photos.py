@@ -29,6 +29,7 @@ import psutil
 from PIL import Image, JpegImagePlugin
 
 from unlearn import protection
+from unlearn.errors import UnlearnError
 from unlearn.photos import keys, sniffing
 from unlearn.photos.blocks import Blocks
 from unlearn.photos.codecs import codec
@@ -175,7 +176,10 @@ def main() -> None:
     elif arguments.folder is None:
         parser.error("name a folder of photos, or use --quick")
     else:
-        found = measure(arguments.folder, arguments)
+        try:
+            found = measure(arguments.folder, arguments)
+        except UnlearnError as error:
+            parser.error(str(error))
     text = json.dumps(found, indent=2)
     print(text)
     if arguments.json:

@@ -192,7 +192,7 @@ def test_chance_in_coded_pixels_is_no_picture() -> None:
 
 def test_unknown_formats_are_findings() -> None:
     assert leaks.scan(b"", "psd") == ["no leak scan for psd"]
-    assert leaks.formats() == ["avif", "bmp", "heif", "jpeg", "png", "tiff", "webp"]
+    assert leaks.formats() == ("avif", "bmp", "heif", "jpeg", "png", "tiff", "webp")
 
 
 SOURCES = {

@@ -1,11 +1,15 @@
 """A key's noise on photos: budget, orientation, gray, depth, and any size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from unlearn.interpolation import spline_weights
 from unlearn.photos import keys, noise
 from unlearn.photos.keys import Key
 from unlearn.photos.picture import TURNS, Picture, stored, upright
+from unlearn.quantities import FINE
 
 
 def key(channels: int = 3, side: int = 8, levels: int = 8, seed: int = 0) -> Key:
@@ -39,6 +43,17 @@ def test_noise_is_there_and_smooth() -> None:
     assert moved.std() > 1.5
     assert np.abs(np.diff(moved, axis=0)).max() <= 1
     assert np.abs(np.diff(moved, axis=1)).max() <= 1
+
+
+@pytest.mark.parametrize("height", [500, 512, 1000, 1024, 1500])
+def test_rows_that_share_noise_differ_from_their_own_by_little(height: int) -> None:
+    """A steep key, from end to end of the budget and back within eight cells."""
+    cells = np.sin(2 * np.pi * np.arange(32) / 8)
+    delta = np.broadcast_to((cells * 6 * FINE).round()[None, None, :, None], (1, 3, 32, 32)).astype(np.int16)
+    picture = Picture(np.full((height, 40, 3), 128, np.uint8), "png")
+    noise.add(picture, replace(key(), delta=delta, epsilon=6 / 255), bytes(16))
+    exact = spline_weights(height, 32) @ (delta[0, 0, :, 0] / FINE)
+    assert np.abs(picture.pixels[:, 0, 0].astype(float) - 128 - exact).max() < 1.0
 
 
 def test_dark_and_bright_samples_are_clipped_not_wrapped() -> None:

@@ -1,18 +1,19 @@
 """Error-minimizing noise (EM). Huang et al., ICLR 2021, Algorithm 1: min over weights, min over noise.
 
 Sample-wise or class-wise by the problem's rows; class-wise noise is the mean of its members' steps, batch after
-batch, as in the released code. Deviations: see crafting/alternate.py.
+batch, as in the released code. Deviations: see crafting/alternate.py; `deal: apart` is an addition of ours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict
 
 from unlearn.crafting.schedule import Schedule
 from unlearn.crafting.views import Views
+from unlearn.errors import DataError
 from unlearn.pgd import PGD
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class EM:
 
     views: what happens to the images between their owner and a trainer, inside the loop; nothing by default, as in
         the paper.
+    deal: whose noise a class gets, where it is class-wise: its `own`, as in the paper, or, once all is crafted, that of
+        another class, so that every class gets what its clean images resemble least (`apart`).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -34,9 +37,18 @@ class EM:
     pgd: PGD = PGD()
     schedule: Schedule = Schedule()
     views: Views = Views()
+    deal: Literal["own", "apart"] = "own"
 
     def craft(self, problem: Problem) -> Additive | Stretched:
-        """Noise within problem.epsilon that lets the surrogate's error fall to the stop error."""
-        from unlearn.crafting.alternate import MIN_MIN, alternate  # torch stays out of recipe checks
+        """Noise within problem.epsilon that lets the surrogate's error fall to the stop error.
 
-        return alternate(problem, self.pgd, self.schedule, MIN_MIN, views=self.views)
+        Raises:
+            DataError: sample-wise noise is to be dealt apart.
+        """
+        from unlearn.crafting.alternate import MIN_MIN, alternate  # torch stays out of recipe checks
+        from unlearn.crafting.dealing import apart
+
+        if self.deal == "apart" and problem.rows > problem.data.classes:
+            raise DataError("em: only noise that a class shares is dealt apart; in a recipe: rows: class-wise")
+        noise = alternate(problem, self.pgd, self.schedule, MIN_MIN, views=self.views)
+        return apart(problem, noise) if self.deal == "apart" else noise

@@ -3,6 +3,7 @@
 The only picture allowed besides the main one is a JPEG thumbnail in EXIF's IFD1, and only if it shows the same pixels.
 """
 
+import functools
 import importlib
 import io
 import pkgutil
@@ -23,9 +24,10 @@ MEAN_LEVELS = 8.0
 _MOST_FINDINGS = 20
 
 
-def formats() -> list[str]:
+@functools.cache
+def formats() -> tuple[str, ...]:
     """Formats whose structure is known."""
-    return sorted(m.name for m in pkgutil.iter_modules(scans.__path__) if not m.name.startswith("_"))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(scans.__path__) if not m.name.startswith("_")))
 
 
 def scan(data: bytes, format: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Noise added to a photo: a key's grid stretched over it, patches laid over its faces, both rounded once together.
 
 Work goes in strips of rows, so that no full-size float array ever exists, whatever the photo's size. Large photos
-share a row of noise among a few neighbors: their cells are so wide that neighbors differ in the last bit at most.
+share a row of noise among a few neighbors: their cells are so tall that neighbors differ in the last bit at most.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from unlearn.quantities import FINE, whole_levels
 
 STRIP = 64
 GRAY_WITHIN = 2  # levels of 255 by which the channels of a gray photo stored as RGB may differ
-SHARED_ROWS = 4
-ROWS_A_CELL = 32  # rows of a cell from which rows are shared
+SHARED_ROWS = (4, 2)  # rows that share their noise, divisors of STRIP
+STEPS_A_CELL = 8  # different rows of noise within a cell, at least
 Floats = NDArray[np.float32]
 
 
@@ -114,7 +114,7 @@ def _stretched(grid: Floats, shape: tuple[int, ...]) -> _Stretched:
     """The grid (S, S, C or 1) over samples of shape (H, W, C)."""
     height, width, channels = shape
     cells = len(grid)
-    together = SHARED_ROWS if height >= ROWS_A_CELL * cells else 1
+    together = next((rows for rows in SHARED_ROWS if height >= rows * STEPS_A_CELL * cells), 1)
     centers = (np.arange(0, height, together) + together / 2).clip(None, height) * cells / height
     tall, wide = spline_at(centers, cells), spline_weights(width, grid.shape[1])
     full = np.einsum("wt,stc->swc", wide, grid, optimize=True)
@@ -157,7 +157,8 @@ def _laid(patches: Sequence[Patch], row: int, noise: Floats, limit: int) -> Floa
 
 def _saturating(strip: Samples, noise: Floats, together: int) -> None:
     """strip (R, W) += noise (R / together, W), within the type's range, without leaving the type."""
-    up, down = np.maximum(noise, 0).astype(strip.dtype), np.maximum(-noise, 0).astype(strip.dtype)
+    raised = np.maximum(noise, 0)
+    up, down = raised.astype(strip.dtype), (raised - noise).astype(strip.dtype)
     whole = len(strip) // together * together
     _move(strip[:whole].reshape(-1, together, strip.shape[1]), up, down, whole // together)
     if whole < len(strip):

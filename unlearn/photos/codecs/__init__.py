@@ -3,6 +3,7 @@
 Files are found by name: the codec of `png` is png.py. Each has FORMATS (what it handles) and LOSSLESS.
 """
 
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -11,9 +12,10 @@ from types import ModuleType
 from unlearn.photos.picture import LeftOut
 
 
-def names() -> list[str]:
+@functools.cache
+def names() -> tuple[str, ...]:
     """Formats that have a codec, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name[0] != "_")
+    return tuple(sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name[0] != "_"))
 
 
 def codec(format: str) -> ModuleType:

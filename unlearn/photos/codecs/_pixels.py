@@ -69,8 +69,10 @@ def joined(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Image.Image:
 def packed(mode: str, array: NDArray[Any]) -> Image.Image:
     """An image of a Pillow mode from uint8 samples (H, W) or (H, W, C)."""
     height, width = array.shape[:2]
-    memory: Any = np.ascontiguousarray(array).data  # any buffer will do
-    return Image.frombuffer(mode, (width, height), memory, "raw", mode, 0, 1)
+    image = Image.new(mode, (width, height), None)  # not filled: every pixel is written
+    memory: Any = np.ascontiguousarray(array).data.cast("B")  # any buffer will do
+    image.frombytes(memory, "raw", mode, 0, 1)
+    return image
 
 
 def saved(image: Image.Image, format: str, **options: Any) -> bytes:
