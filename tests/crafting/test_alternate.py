@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_dataset
+from conftest import make_dataset, stopping
 from torch import nn
 
 from unlearn import training
@@ -115,18 +115,9 @@ def test_error_falls_over_rounds() -> None:
 
 
 def interrupted_then_resumed(data: ImageDataset, rows: str, folder: Path, question: int) -> Additive:
-    stop = StopRequest()
-    asked = 0
-
-    class Asking(Workers):
-        def stop_requested(self) -> bool:
-            nonlocal asked
-            asked += 1
-            return asked == question or stop.requested
-
     checkpoints = Checkpoints(folder, every=1e9)
     with pytest.raises(Interrupted, match="goes on from it"):
-        craft(data, rows, workers=Asking(torch.device("cpu")), checkpoints=checkpoints)
+        craft(data, rows, workers=stopping(question), checkpoints=checkpoints)
     return craft(data, rows, checkpoints=Checkpoints(folder, every=1e9))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import make_dataset
+from conftest import make_dataset, stopping
 from torch import Tensor, nn
 
 from unlearn import pgd, randomness, recipe, training
@@ -107,16 +107,9 @@ def test_the_budget_holds(rows: str, epsilon: float) -> None:
 
 
 def test_stopped_it_goes_on_to_the_same_noise(tmp_path: Path) -> None:
-    data, asked = make_dataset(120), 0
-
-    class Asking(Workers):
-        def stop_requested(self) -> bool:
-            nonlocal asked
-            asked += 1
-            return asked == 7
-
+    data = make_dataset(120)
     with pytest.raises(Interrupted):
-        craft(data, workers=Asking(torch.device("cpu")), checkpoints=Checkpoints(tmp_path, every=1e9))
+        craft(data, workers=stopping(7), checkpoints=Checkpoints(tmp_path, every=1e9))
     resumed = craft(data, checkpoints=Checkpoints(tmp_path, every=1e9))
     assert torch.equal(resumed.delta, craft(data).delta)
 
