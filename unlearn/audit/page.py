@@ -160,7 +160,7 @@ def table(made: Table | None, frame: str = 'class="scroll"') -> str:
     """A table as HTML, the row of the worst case marked."""
     if made is None:
         return ""
-    head = "".join(f'<th scope="col"{_word(i, made)}>{escaped(h)}</th>' for i, h in enumerate(made.head))
+    head = "".join(f'<th scope="col"{_word(i, made)}>{_breakable(h)}</th>' for i, h in enumerate(made.head))
     rows = "".join(_row(row, made, number) for number, row in enumerate(made.rows))
     notes = "".join(f'<p class="note">{escaped(note)}</p>' for note in made.notes)
     return (
@@ -169,10 +169,20 @@ def table(made: Table | None, frame: str = 'class="scroll"') -> str:
     )
 
 
+def _breakable(name: str) -> str:
+    """Long names of defenses may break at their underscores."""
+    return escaped(name).replace("_", "_<wbr>")
+
+
+def _in_parts(detail: str) -> str:
+    """Narrow columns break it after commas only."""
+    return ", ".join(f"<span>{escaped(part)}</span>" for part in detail.split(", "))
+
+
 def _row(row: Sequence[Cell], made: Table, number: int) -> str:
     cells = []
     for place, cell in enumerate(row):
-        detail = f"<small>{escaped(cell.detail)}</small>" if cell.detail else ""
+        detail = f"<small>{_in_parts(cell.detail)}</small>" if cell.detail else ""
         tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
         look = ' class="hole"' if cell.main == HOLE else _word(place, made)
         look = _heat(made, (number, place)) or look

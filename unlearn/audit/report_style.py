@@ -55,7 +55,9 @@ td.hole { color: var(--soft); font-style: italic; }
 tr.worst > * { background: var(--worst); }
 tr.worst th small { color: inherit; }
 .grid th, .grid td { padding: .35rem .5rem; text-align: center; }
-.grid tbody th { text-align: left; }
+.grid tbody th { text-align: left; position: sticky; left: 0; background: var(--paper); }
+.grid td small { white-space: normal; }
+small span { white-space: nowrap; }
 td.heat { background: color-mix(in srgb, var(--c2) calc(var(--heat) * .62), transparent); }
 td.heat small { color: inherit; }
 td.framed { outline: 2px solid var(--ink); outline-offset: -2px; font-weight: 600; }
