@@ -60,7 +60,7 @@ class Trial:
 def trials(sets: Iterable[str], plan: AuditPlan) -> list[Trial]:
     """Every detector on every set but the clean one; none where the plan does not ask for detection."""
     changed = [name for name in sets if name != "clean"] if plan.detection else []
-    return [Trial(detector, name, seed) for detector in DETECTORS for name in changed for seed in range(plan.seeds)]
+    return [Trial(detector, name, seed) for detector in DETECTORS for name in changed for seed in plan.victim_seeds]
 
 
 def run(trial: Trial, bench: Bench) -> dict[str, Any]:
