@@ -8,6 +8,15 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from unlearn.quantities import Positive, Rate
 
 
+def as_before(settings: Any, written: dict[str, Any], *later: str) -> dict[str, Any]:
+    """What is written of a dataclass, without later fields at their defaults.
+
+    So hashes of recipes and kept cells stay what they were before there were these fields.
+    """
+    usual = {field.name for field in fields(settings) if getattr(settings, field.name) == field.default}
+    return {name: value for name, value in written.items() if name not in later or name not in usual}
+
+
 @dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent with momentum and clipping of the gradient's norm (0: none)."""
@@ -46,7 +55,4 @@ class Training:
 
     @model_serializer(mode="wrap")
     def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without later fields at their defaults, so that hashes of recipes and kept cells stay what they were."""
-        later = ("nesterov", "label_smoothing", "bias_rate", "mirror_test")
-        usual = {field.name for field in fields(self) if getattr(self, field.name) == field.default}
-        return {name: value for name, value in handler(self).items() if name not in later or name not in usual}
+        return as_before(self, handler(self), "nesterov", "label_smoothing", "bias_rate", "mirror_test")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from methods.contract import SMALL, check, problem
 
+from unlearn import recipe, schema
 from unlearn.crafting import dealing
 from unlearn.crafting.problem import Problem
 from unlearn.datasets import ImageDataset
@@ -103,3 +104,10 @@ def test_em_dealt_apart_is_em_in_another_order() -> None:
 def test_noise_of_single_samples_is_refused() -> None:
     with pytest.raises(DataError, match="rows: class-wise"):
         EM(deal="apart").craft(problem(resembling(), "sample-wise"))
+
+
+def test_it_is_written_where_it_is_asked_for() -> None:
+    """A recipe's hash is that of what is written; other recipes of EM keep theirs."""
+    assert "deal" not in schema.plain(EM())
+    assert schema.plain(EM(deal="apart"))["deal"] == "apart"
+    assert recipe.load("photos/mid", ["method.deal=own"]).hash != recipe.load("photos/mid").hash

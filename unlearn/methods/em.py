@@ -7,14 +7,15 @@ batch, as in the released code. Deviations: see crafting/alternate.py; `deal: ap
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from unlearn.crafting.schedule import Schedule
 from unlearn.crafting.views import Views
 from unlearn.errors import DataError
 from unlearn.pgd import PGD
+from unlearn.settings import as_before
 
 if TYPE_CHECKING:
     from unlearn.crafting.problem import Problem
@@ -38,6 +39,10 @@ class EM:
     schedule: Schedule = Schedule()
     views: Views = Views()
     deal: Literal["own", "apart"] = "own"
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return as_before(self, handler(self), "deal")
 
     def craft(self, problem: Problem) -> Additive | Stretched:
         """Noise within problem.epsilon that lets the surrogate's error fall to the stop error.
