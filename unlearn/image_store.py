@@ -8,11 +8,17 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from unlearn import files, placing
 from unlearn.images import Pixels
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 Fill = Callable[[Pixels], bool]
 
@@ -69,22 +75,26 @@ class _WillNotDo(Exception):
 @contextlib.contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
     """Hold the key's lock, where there are locks; the system lets go of it when a process is killed."""
-    try:
-        import fcntl
-    except ImportError:
+    if fcntl is None:
         yield
         return
     place = path.with_name(f".{path.stem}.lock")
+    with _locked(place):
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _locked(place: Path) -> IO[str]:
+    """The file of a lock, open and locked."""
     while True:
-        with place.open("w") as lock:
-            with contextlib.suppress(OSError):  # some network file systems have no locks: then two may do the same work
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            if _still(place, lock.fileno()):
-                try:
-                    yield
-                finally:
-                    place.unlink(missing_ok=True)
-                return
+        lock = place.open("w")
+        with contextlib.suppress(OSError):  # some network file systems have no locks: then two may do the same work
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if _still(place, lock.fileno()):
+            return lock
+        lock.close()
 
 
 def _still(place: Path, held: int) -> bool:

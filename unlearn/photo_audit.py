@@ -81,12 +81,12 @@ def subjects_by_channel(parts: Split, side: int, progress: Progress) -> dict[str
     """What is trained on after each channel; the test photos are clean and the same for all."""
     controls = {name: _random_key(name, parts.train[0].epsilon) for name in parts.subjects}
     with progress.task("photos for the audit", len(parts.train) + len(parts.test)) as advance:
-        test = np.stack([_view(opened(pair.original), side, advance) for pair in parts.test])
+        test = np.stack([view(opened(pair.original), side, advance) for pair in parts.test])
         views = [_views(pair, controls[pair.subject], side, advance) for pair in parts.train]
     labels, held = (_labels(chosen, parts.subjects) for chosen in (parts.train, parts.test))
     found = {}
     for channel in CHANNELS:
-        clean, random, protected = (np.stack([view[channel][i] for view in views]) for i in range(3))
+        clean, random, protected = (np.stack([each[channel][i] for each in views]) for i in range(3))
         found[channel] = Subject(
             clean=ImageDataset(clean, labels, parts.subjects),
             protected={"protected": protected},
@@ -116,7 +116,7 @@ def _views(pair: Pair, control: Key, side: int, advance: Callable[[int], None]) 
     picture = Picture(np.array(clean), "png")
     noise.add(picture, control, keys.pixel_hash(picture))
     images = (clean, Image.fromarray(picture.pixels), protected)
-    found = {name: tuple(_view(channel(image), side) for image in images) for name, channel in CHANNELS.items()}
+    found = {name: tuple(view(channel(image), side) for image in images) for name, channel in CHANNELS.items()}
     advance(1)
     return found
 
@@ -133,7 +133,8 @@ def opened(path: Path) -> Image.Image:
         raise DataError(f"{path}: cannot be read ({error})") from error
 
 
-def _view(image: Image.Image, side: int, advance: Callable[[int], None] = lambda photos: None) -> Pixels:
+def view(image: Image.Image, side: int, advance: Callable[[int], None] = lambda photos: None) -> Pixels:
+    """A photo as networks see it: uint8 (3, side, side), squeezed into a square."""
     advance(1)
     return to_array(image.convert("RGB").resize((side, side), Image.Resampling.BOX, reducing_gap=3.0))
 

@@ -24,13 +24,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from unlearn import album, photo_pairs, recipe_check
+from unlearn import photo_audit, photo_pairs, recipe_check
 from unlearn.audit import cells
 from unlearn.audit.channels import halved_and_recompressed
 from unlearn.audit.plan import AuditPlan
 from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError, UnlearnError
-from unlearn.images import to_array
 from unlearn.photos import keyring, keys, noise
 from unlearn.photos.keys import Key
 from unlearn.photos.picture import Picture
@@ -45,11 +44,10 @@ def views(photos: list[Path], side: int, dealt: list[Key] | None = None) -> NDAr
 
 
 def _view(path: Path, side: int, key: Key | None) -> NDArray[np.uint8]:
-    picture = Picture(np.array(album.decoded(path).convert("RGB")), "png")
+    picture = Picture(np.array(photo_audit.opened(path)), "png")
     if key:
         noise.add(picture, key, keys.pixel_hash(picture))
-    shared = halved_and_recompressed(Image.fromarray(picture.pixels))
-    return to_array(shared.convert("RGB").resize((side, side), Image.Resampling.BOX, reducing_gap=3.0))
+    return photo_audit.view(halved_and_recompressed(Image.fromarray(picture.pixels)), side)
 
 
 def trained(train: ImageDataset, test: ImageDataset, plan: AuditPlan, seed: int) -> dict[str, list[float]]:
@@ -83,7 +81,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _ring(folder: Path, names: tuple[str, ...]) -> list[Key]:
-    found = {key.subject: key for _, key in keyring.listing(folder) if isinstance(key, Key)}
+    whole = (key for _, key in keyring.listing(folder) if isinstance(key, Key) and key.frame == "photo")
+    found = {key.subject: key for key in whole}
     missing = [name for name in names if name not in found]
     if missing:
         raise DataError(f"{folder}: no key of {', '.join(missing[:5])}")
@@ -126,7 +125,7 @@ def main() -> None:
     parser.add_argument("--keys", type=Path, help="by default those of OUT")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--side", type=int, default=photo_audit.SIDE)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     try:

@@ -37,8 +37,8 @@ def resembling(side: int = 16, channels: int = 3) -> ImageDataset:
 
 def own(setting: Problem, noise: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """How much every class is like the row that it has, on average."""
-    alike, held = dealing.likeness(setting, noise), setting.row
-    return np.array([alike[held == row, row].mean() for row in range(setting.rows)])
+    alike = dealing.likeness(setting.data.images, noise.delta)
+    return np.array([alike[setting.row == row, row].mean() for row in np.unique(setting.row[setting.row >= 0])])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -72,6 +72,17 @@ def test_samples_without_noise_do_not_count() -> None:
     assert own(half, dealt).max() < 0
     untouched = np.flatnonzero(half.row < 0)
     assert np.array_equal(dealt.apply_pixels(data.images[untouched], untouched), data.images[untouched])
+
+
+def test_classes_without_noise_take_no_part() -> None:
+    data = resembling()
+    setting = problem(data, "class-wise")
+    some = replace(setting, row=np.where(np.isin(setting.row, (1, 3, 4)), setting.row, -1).astype(np.int32))
+    noise = Additive(patterns(16).to(torch.int8), torch.from_numpy(some.row), 8 / 255)
+    dealt = dealing.apart(some, noise)
+    assert own(some, dealt).max() < 0 < own(some, noise).min()
+    assert torch.equal(dealt.delta[[0, 2]], noise.delta[[0, 2]])
+    assert sorted(map(bytes, dealt.delta.numpy())) == sorted(map(bytes, noise.delta.numpy()))
 
 
 def test_one_class_keeps_its_noise() -> None:

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from unlearn import placing
 from unlearn.crafting.problem import Problem
+from unlearn.images import Pixels
 from unlearn.perturbation import Additive
 from unlearn.stretched import Stretched
-
-Found = NDArray[np.float64]
 
 
 def apart(problem: Problem, noise: Additive | Stretched) -> Additive | Stretched:
@@ -25,28 +25,28 @@ def apart(problem: Problem, noise: Additive | Stretched) -> Additive | Stretched
     Rows are compared with images by their inner product, on the noise's own grid and in its own channels. The same in
     every process, since nothing is drawn.
     """
-    held = np.flatnonzero(problem.row >= 0)
-    group = problem.row[held]
-    alike = likeness(problem, noise)[held]
-    cost = np.stack([alike[group == row].mean(axis=0) for row in range(problem.rows)])
+    rows = np.unique(problem.row[problem.row >= 0])  # where some classes only have noise, other rows are nobody's
+    alike = likeness(problem.data.images, noise.delta[torch.from_numpy(rows)])
+    cost = np.stack([alike[problem.row == row].mean(axis=0) for row in rows])
     own, dealt = linear_sum_assignment(cost)
     problem.progress.log("dealt", likeness=float(cost[own, dealt].mean()), before=float(cost.diagonal().mean()))
-    return type(noise)(noise.delta[torch.from_numpy(dealt)], noise.row, noise.epsilon)
+    delta = noise.delta.clone()
+    delta[torch.from_numpy(rows)] = noise.delta[torch.from_numpy(rows[dealt])]
+    return type(noise)(delta, noise.row, noise.epsilon)
 
 
-def likeness(problem: Problem, noise: Additive | Stretched) -> Found:
+def likeness(images: Pixels, delta: Tensor) -> NDArray[np.float64]:
     """How much every image (N) is like every row of noise (R): products (N, R), standardized over an image's rows."""
-    delta = noise.delta.double()
-    centered = (delta - delta.mean(0)).flatten(1)
+    centered = (delta.double() - delta.double().mean(0)).flatten(1)
     rows = centered / centered.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    small = (_reduced(problem.data.images[part], delta) for part in placing.blocks(problem.data.images, values=8))
+    small = (_reduced(images[part], delta) for part in placing.blocks(images, values=8))
     products = torch.cat([views @ rows.T for views in small]).numpy()
     products -= products.mean(axis=0)
     products -= products.mean(axis=1, keepdims=True)
     return np.asarray(products / np.maximum(products.std(axis=1, keepdims=True), 1e-12))
 
 
-def _reduced(images: NDArray[np.uint8], delta: torch.Tensor) -> torch.Tensor:
+def _reduced(images: Pixels, delta: Tensor) -> Tensor:
     """Images (B, C, H, W) at the size and in as many channels as the rows of delta (R, C', S, S): (B, C' * S * S)."""
     height, width = delta.shape[2:]
     views = F.adaptive_avg_pool2d(torch.from_numpy(np.array(images)).double(), (height, width))

@@ -51,9 +51,12 @@ class EM:
             DataError: sample-wise noise is to be dealt apart.
         """
         from unlearn.crafting.alternate import MIN_MIN, alternate  # torch stays out of recipe checks
-        from unlearn.crafting.dealing import apart
 
         if self.deal == "apart" and problem.rows > problem.data.classes:
             raise DataError("em: only noise that a class shares is dealt apart; in a recipe: rows: class-wise")
         noise = alternate(problem, self.pgd, self.schedule, MIN_MIN, views=self.views)
-        return apart(problem, noise) if self.deal == "apart" else noise
+        if self.deal == "own":
+            return noise
+        from unlearn.crafting.dealing import apart
+
+        return apart(problem, noise)
