@@ -70,6 +70,8 @@ def write(kind: str, root: Path, clean: ImageDataset, changed: np.ndarray) -> Pa
             np.savez(path, x=hwc, y=clean.labels)
         case "data and targets":
             np.savez_compressed(path, data=changed, targets=clean.labels[:, None])
+        case "floats":
+            np.savez(path, x=hwc / np.float32(255), y=clean.labels)
         case "images and labels":
             np.savez(path, images=hwc, labels=np.array(clean.names)[clean.labels])
         case "parquet":
@@ -81,7 +83,7 @@ def write(kind: str, root: Path, clean: ImageDataset, changed: np.ndarray) -> Pa
     return path
 
 
-KINDS = ("x and y", "data and targets", "images and labels", "parquet", "saved", "tree")
+KINDS = ("x and y", "floats", "data and targets", "images and labels", "parquet", "saved", "tree")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -243,11 +245,13 @@ def test_truncated_files(
     refused(path, original, r"not an \.npz file|not a readable parquet file")
 
 
-def test_pickled_arrays_and_floats(original: Recipe, clean: ImageDataset, changed: np.ndarray, tmp_path: Path) -> None:
+def test_pickled_arrays_and_standardized_ones(
+    original: Recipe, clean: ImageDataset, changed: np.ndarray, tmp_path: Path
+) -> None:
     np.savez(tmp_path / "f.npz", x=np.array([object()] * 60), y=clean.labels)
     refused(tmp_path / "f.npz", original, "pickled objects, which are never loaded")
-    np.savez(tmp_path / "g.npz", x=changed / np.float32(255), y=clean.labels)
-    refused(tmp_path / "g.npz", original, r"is float32, expected uint8 in 0\.\.255")
+    np.savez(tmp_path / "g.npz", x=changed / np.float32(127.5) - 1, y=clean.labels)
+    refused(tmp_path / "g.npz", original, r"holds values from -1 to .*, expected floats in \[0, 1\]")
 
 
 def test_what_is_no_set_at_all(original: Recipe, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from unlearn import datasets
 from unlearn.errors import DataError
+from unlearn.sources import npz
 
 PIXELS = np.arange(4 * 6 * 5 * 3, dtype=np.uint8).reshape(4, 6, 5, 3)
 LABELS = np.array([0, 1, 1, 0])
@@ -50,11 +51,23 @@ def test_layouts(file: Path, pixels: np.ndarray, shape: tuple[int, ...]) -> None
     assert np.array_equal(data.images[:, 0], PIXELS[..., 0])
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1, 255])
+def test_floats_are_rounded(file: Path, kind: type, scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz, "BLOCK", 3)
+    np.savez(file, images=(PIXELS / 255 * scale).astype(kind), labels=LABELS)
+    assert np.array_equal(load(file).images, PIXELS.transpose(0, 3, 1, 2))
+
+
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (PIXELS / 255, "images is float64, expected uint8 in 0..255"),
         (PIXELS.astype(np.int64), "images is int64, expected uint8"),
+        (PIXELS * (1 + 0j), "images is complex128, expected uint8"),
+        (PIXELS / 127.5 - 1, r"images holds values from -1 to 1, expected floats in \[0, 1\]"),
+        (PIXELS * 2.0, r"images holds values from 0 to 510, expected floats"),
+        (np.where(PIXELS == 7, np.nan, PIXELS / 255), "images holds values from nan to nan"),
+        (np.where(PIXELS == 7, np.inf, PIXELS / 255), "images holds values from 0 to inf"),
         (
             np.zeros((4, 3, 6, 3), np.uint8),
             r"channels first or last cannot be told apart; expected \(N,H,W\)",
@@ -161,8 +174,6 @@ def test_declared_size_is_checked_before_memory_is_taken(file: Path, shape: tupl
 
 
 def test_zip_bomb_is_refused_by_its_declared_size(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unlearn.sources import npz
-
     monkeypatch.setattr("unlearn.sources.npz.MAX_BYTES", 10_000_000)
     declared(file, (20_000, 32, 32), bytes(20_000 * 32 * 32))
     assert file.stat().st_size < 100_000

@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from unlearn.datasets import Records
 from unlearn.errors import DataError
+from unlearn.quantities import LEVELS
 from unlearn.sources import _labels, _places
 
 MAX_BYTES = 8 * 2**30
+BLOCK = 2048  # images that are made whole at once
 WHOLE = {"images": "labels", "x": "y", "data": "targets"}  # a set without a split is the split train
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def npz(split: str, *, path: str, names: tuple[str, ...] | None = None) -> Records:
-    """Read uint8 images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), C being 1 or 3.
+    """Read images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), C being 1 or 3.
+
+    They are uint8, or floats that are rounded: parts of the full range where none is above 1, otherwise levels of 255.
 
     Args:
         path: the file.
@@ -100,15 +104,30 @@ def _check_header(stream: Any, stored: int, place: str) -> None:
 
 def _chw(array: NDArray[Any], place: str) -> NDArray[np.uint8]:
     """Images as (N, C, H, W), a view."""
-    if array.dtype != np.uint8:
-        raise DataError(f"{place} is {array.dtype}, expected uint8 in 0..255")
     first, last = (array.ndim == 4 and array.shape[axis] in (1, 3) for axis in (1, 3))
     if array.ndim not in (3, 4) or 0 in array.shape[1:] or (array.ndim == 4 and first == last):
         why = "channels first or last cannot be told apart" if first and last else "no such layout"
         raise DataError(f"{place} has shape {array.shape}: {why}; expected (N,H,W), (N,H,W,1|3) or (N,1|3,H,W)")
+    whole = _whole(array, place)
     if array.ndim == 3:
-        return array[:, None]
-    return array if first else array.transpose(0, 3, 1, 2)
+        return whole[:, None]
+    return whole if first else whole.transpose(0, 3, 1, 2)
+
+
+def _whole(array: NDArray[Any], place: str) -> NDArray[np.uint8]:
+    """The same array in whole levels."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f":
+        raise DataError(f"{place} is {array.dtype}, expected uint8 in 0..255, or floats")
+    low, high = (float(edge(array)) if array.size else 0.0 for edge in (np.min, np.max))
+    if not (low >= 0 and high <= LEVELS):
+        raise DataError(f"{place} holds values from {low:g} to {high:g}, expected floats in [0, 1] or 255 levels")
+    made = np.empty(array.shape, np.uint8)
+    for start in range(0, len(array), BLOCK):
+        part = array[start : start + BLOCK].astype(np.float64)
+        made[start : start + BLOCK] = np.rint(part * (LEVELS if high <= 1 else 1))
+    return made
 
 
 def _values(file: Path, name: str, place: str) -> NDArray[Any]:
