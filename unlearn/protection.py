@@ -72,7 +72,8 @@ def protect(
         _keep_cloak(archive, display)
         ended = archives.run(archive, job.found, manifest, display, stop)
         source = manifest.source(os.fsencode(photos.resolve()))
-        gathered = summary.gather(manifest, ended, job.found, source, archive.threats, _on_faces(job, archive))
+        on_faces = _on_faces(job, archive)
+        gathered = summary.gather(manifest, ended, job.found, source, archive.threats, on_faces, archive.face_keys)
     display.log("summary", **gathered.facts())
     display.say("\n".join(summary_text.lines(gathered, str(out))))
     return gathered

@@ -55,7 +55,7 @@ def run(settings: Archive, people: str | None = None, stop: StopRequest | None =
     with archives.opened(settings, found, Quiet()) as rows:
         ended = archives.run(settings, found, rows, Quiet(), stop or StopRequest())
         source = rows.source(os.fsencode(settings.photos.resolve()))
-        return ended, summary.gather(rows, ended, found, source, settings.threats, ("matching",))
+        return ended, summary.gather(rows, ended, found, source, settings.threats, ("matching",), settings.face_keys)
 
 
 def change(settings: Archive, name: str) -> np.ndarray:
@@ -83,7 +83,8 @@ def test_faces_are_protected_and_counted(settings: Archive, one_process: None) -
     assert faces.worst[0][1] < 1
     text = "\n".join(summary_text.lines(done, "out"))
     for words in ("4 faces in 3 photos protected against matching", "no face was found in 1 photo", "48 pixels",
-                  "trained on these photos: this noise acts on finished recognisers", "where they were"):  # fmt: skip
+                  "trained on these photos: this noise acts on finished recognisers", "where they were",
+                  "WARNING: nobody is named in 3 photos"):  # fmt: skip
         assert words in text, text
     assert "know a face already" not in text
     json.dumps(done.facts())
@@ -210,7 +211,13 @@ def test_the_plan_speaks_of_faces(settings: Archive, tmp_path: Path, one_process
     made = plan.timed(plan.make(found, settings, None, (), ("everyone",)), found, settings)
     assert made.seconds
     text = "\n".join(plan.lines(made, settings))
-    for words in ("face keys to be crafted: 1", "against: matching of faces", "found by marks", "crafting of 1 keys"):
+    for words in (
+        "nobody is named in 4 photos",
+        "face keys to be crafted: 1",
+        "against: matching of faces",
+        "found by marks",
+        "crafting of 1 keys",
+    ):
         assert words in text, text
     assert made.facts()["face_crafting"] == ["everyone"]
     assert not settings.out.exists()
@@ -228,6 +235,7 @@ def test_a_cloak_is_made_of_every_photos_own_pixels(settings: Archive, one_proce
     cloaked = dataclasses.replace(settings, face_keys={}, cloak=RandomCloak())
     _, done = run(cloaked)
     assert done.faces.protected == 5
+    assert "nobody is named" not in "\n".join(summary_text.lines(done, "out"))
     assert np.array_equal(change(cloaked, "a.png"), change(cloaked, "a2.png"))
     assert np.abs(change(cloaked, "a.png")).max() == 8
     first = tree(cloaked.out)

@@ -1,11 +1,13 @@
 """What was done about faces, counted over the rows of a run, and said in plain words."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from unlearn.photos import wording
 from unlearn.photos.finding import SMALLEST
 from unlearn.photos.manifest import Manifest
 from unlearn.photos.rows import shown
+from unlearn.photos.subjects import EVERYONE
 
 WORST = 5
 
@@ -17,7 +19,7 @@ class Faces:
     photos: looked at. found: all faces. protected, in_photos: faces with noise, and their photos. without: photos in
     which no face was found. small: faces too small for recognisers. moved: faces with noise that the detector no
     longer finds where they were, of `measured`. smallest: pixels of the smallest face with noise. worst: path, SSIM and
-    PSNR of the worst faces.
+    PSNR of the worst faces. nameless: photos of which the faces share the key of everyone.
     """
 
     threats: tuple[str, ...] = ()
@@ -31,6 +33,7 @@ class Faces:
     measured: int = 0
     smallest: int | None = None
     worst: tuple[tuple[str, float, float], ...] = ()
+    nameless: int = 0
 
     @property
     def bare(self) -> int:
@@ -38,8 +41,10 @@ class Faces:
         return self.found - self.protected - self.small
 
 
-def gather(manifest: Manifest, where: str, of: tuple[int], threats: tuple[str, ...] = ()) -> Faces:
-    """Count over the rows that a condition chooses."""
+def gather(
+    manifest: Manifest, where: str, of: tuple[int], threats: tuple[str, ...] = (), keyed: Collection[str] = ()
+) -> Faces:
+    """Count over the rows that a condition chooses; keyed: who has a key for faces."""
     looked = f"FROM file {where} AND faces IS NOT NULL"
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in ("faces", "faces_protected", "faces_small"))
     more = "coalesce(sum(faces_protected > 0), 0), coalesce(sum(faces = 0), 0), min(face_side)"
@@ -49,6 +54,7 @@ def gather(manifest: Manifest, where: str, of: tuple[int], threats: tuple[str, .
     again = "coalesce(sum(faces_protected), 0), coalesce(sum(faces_moved), 0)"
     measured, moved = manifest.ask(f"SELECT {again} {looked} AND faces_moved IS NOT NULL", *of)[0]
     order = f"AND face_ssim IS NOT NULL ORDER BY face_ssim, path LIMIT {WORST}"
+    shared = f"SELECT count(*) {looked} AND faces_protected > 0 AND subject = '{EVERYONE}'"
     worst = manifest.ask(f"SELECT path, face_ssim, face_psnr {looked} {order}", *of)
     return Faces(
         threats=threats,
@@ -62,6 +68,7 @@ def gather(manifest: Manifest, where: str, of: tuple[int], threats: tuple[str, .
         measured=measured,
         smallest=smallest,
         worst=tuple((shown(bytes(path)), float(ssim), float(psnr)) for path, ssim, psnr in worst),
+        nameless=int(manifest.ask(shared, *of)[0][0]) if EVERYONE in keyed else 0,
     )
 
 
@@ -79,6 +86,8 @@ def lines(faces: Faces) -> list[str]:
         text.append(f"{count(faces.small)} smaller than {SMALLEST} pixels: left alone, no recogniser can use them")
     if faces.bare:
         text.append(f"WARNING: {count(faces.bare)} without noise, because there is no key for them")
+    if faces.nameless > 1 and "matching" in faces.threats:
+        text.append(wording.one_key_for_all(faces.nameless))
     return text + _written(faces)
 
 

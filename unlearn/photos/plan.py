@@ -21,6 +21,7 @@ from unlearn.photos.keys import Key
 from unlearn.photos.manifest import Manifest
 from unlearn.photos.picture import Damaged, LeftOut
 from unlearn.photos.settings import Archive
+from unlearn.photos.subjects import EVERYONE
 from unlearn.photos.survey import Item, Survey
 
 MEASURED, TRIED = 3, 12
@@ -210,6 +211,8 @@ def _people(plan: Plan) -> list[str]:
         text.append(wording.against(plan.threats, plan.detector))
     if plan.face_crafting:
         text.append(f"face keys to be crafted: {len(plan.face_crafting)}, for persons whose faces are found")
+    if EVERYONE in plan.face_crafting and "matching" in plan.threats and plan.subjects.get(EVERYONE, 0) > 1:
+        text.append(wording.one_key_for_all(plan.subjects[EVERYONE]))
     if plan.crafting:
         text.append(f"keys to be crafted: {len(plan.crafting)}; the other {len(names) - len(plan.crafting)} exist")
     few = [name for name in plan.crafting if plan.subjects.get(name, 0) < FEW]

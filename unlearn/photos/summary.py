@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,11 +107,13 @@ def gather(
     source: int,
     threats: tuple[str, ...] = ("training",),
     on_faces: tuple[str, ...] = (),
+    face_keys: Collection[str] = (),
 ) -> Summary:
     """Count and measure over the rows of one folder of photos.
 
     Args:
         threats: what all noise protects against. on_faces: what the noise on faces does.
+        face_keys: who has a key for faces.
     """
     where, of = "WHERE source = ?", (source,)
     statuses = Counter({str(s): int(n) for s, n in _counts(manifest, "status", where, of)})
@@ -131,7 +133,7 @@ def gather(
         conflicts=tuple(survey.conflicts),
         doubts=tuple(survey.notes),
         quality=_quality(manifest, protected, of),
-        faces=face_summary.gather(manifest, where, of, on_faces),
+        faces=face_summary.gather(manifest, where, of, on_faces, face_keys),
         growth=_growth(manifest, protected, of),
         not_covered=wording.not_covered(threats),
     )

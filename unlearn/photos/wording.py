@@ -31,6 +31,14 @@ def not_covered(threats: Collection[str] = ("training",)) -> tuple[str, ...]:
     return (*matching, *training, _OTHERS, _VIDEOS)
 
 
+def one_key_for_all(count: int) -> str:
+    """A warning where photos of several people may share a key: four such people were found nearly as ever."""
+    return (
+        f"WARNING: nobody is named in {photos(count)}, so that all faces there share one key: of several people it "
+        "hides next to nothing from recognisers; name them with `unlearn people scan` or --people folders"
+    )
+
+
 def against(threats: Collection[str], detector: str) -> str:
     """`against: training on the photos (noise over the whole photo)`."""
     faces = f"noise on faces, found by {detector}" if detector else ""
