@@ -24,6 +24,7 @@ from PIL import Image
 
 from unlearn import album, face_album, recipe, training
 from unlearn.audit.channels import EVERY
+from unlearn.audit.plan import AuditPlan
 from unlearn.crafting.workers import alone
 from unlearn.environment import versions
 from unlearn.errors import DataError
@@ -38,7 +39,6 @@ from unlearn.recipe import Recipe
 from unlearn.settings import SGD, Training
 
 CLEAN, RANDOM, PROTECTED = "clean", "random noise", "protected"
-FIRST_SEED = 1000  # of the victims, as in audits: no surrogate starts there
 TRAINING = Training(batch_size=32, sgd=SGD(lr=0.05, clip=1.0), augment=("crop", "flip"))  # as in audits/photos
 Pixels = NDArray[np.uint8]
 
@@ -143,7 +143,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for channel in arguments.channels:
             for name, photos in sets.items():
                 made = batches(photos, arguments.side, channel)
-                found = learned(made, held, arguments.protected, victim, FIRST_SEED + seed)
+                found = learned(made, held, arguments.protected, victim, AuditPlan.first_seed + seed)
                 rows.append({"seed": seed, "channel": channel, "set": name, **found})
                 print({key: value for key, value in rows[-1].items() if key != "by_user"}, flush=True)
     facts = {"people": len(folders), "protected": arguments.protected, "train": len(train), "test": len(test)}

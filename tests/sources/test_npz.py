@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unlearn import datasets
+from unlearn import datasets, placing
 from unlearn.errors import DataError
 from unlearn.sources import npz
 
@@ -54,7 +54,7 @@ def test_layouts(file: Path, pixels: np.ndarray, shape: tuple[int, ...]) -> None
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("scale", [1, 255])
 def test_floats_are_rounded(file: Path, kind: type, scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(npz, "BLOCK", 3)
+    monkeypatch.setattr(placing, "BLOCK_BYTES", 2000)
     np.savez(file, images=(PIXELS / 255 * scale).astype(kind), labels=LABELS)
     assert np.array_equal(load(file).images, PIXELS.transpose(0, 3, 1, 2))
 

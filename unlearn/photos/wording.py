@@ -32,10 +32,10 @@ def not_covered(threats: Collection[str] = ("training",)) -> tuple[str, ...]:
 
 
 def one_key_for_all(count: int) -> str:
-    """A warning where photos of several people may share a key: four such people were found nearly as ever."""
+    """A warning where photos of several people may share a key: see faces-nameless.json in data/results."""
     return (
         f"WARNING: nobody is named in {photos(count)}, so that all faces there share one key: of several people it "
-        "hides next to nothing from recognisers; name them with `unlearn people scan` or --people folders"
+        "hides little from recognisers; name them with `unlearn people scan` or --people folders"
     )
 
 

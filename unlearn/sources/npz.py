@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearn import placing
 from unlearn.datasets import Records
 from unlearn.errors import DataError
 from unlearn.quantities import LEVELS
 from unlearn.sources import _labels, _places
 
 MAX_BYTES = 8 * 2**30
-BLOCK = 2048  # images that are made whole at once
 WHOLE = {"images": "labels", "x": "y", "data": "targets"}  # a set without a split is the split train
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -124,9 +124,8 @@ def _whole(array: NDArray[Any], place: str) -> NDArray[np.uint8]:
     if not (low >= 0 and high <= LEVELS):
         raise DataError(f"{place} holds values from {low:g} to {high:g}, expected floats in [0, 1] or 255 levels")
     made = np.empty(array.shape, np.uint8)
-    for start in range(0, len(array), BLOCK):
-        part = array[start : start + BLOCK].astype(np.float64)
-        made[start : start + BLOCK] = np.rint(part * (LEVELS if high <= 1 else 1))
+    for part in placing.blocks(array, values=8):
+        made[part] = np.rint(array[part].astype(np.float64) * (LEVELS if high <= 1 else 1))
     return made
 
 
