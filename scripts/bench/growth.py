@@ -1,73 +1,87 @@
-"""How crafting grows with the number of images: seconds of two EM rounds, and peak memory beyond the import of torch.
+"""How crafting grows: seconds and peak memory with the number of images, and with the number of parquet shards.
 
-    python scripts/bench/growth.py [--images 2500 5000 10000] [--network small_cnn] [--json FILE]
+    python scripts/bench/growth.py DIR [--images 10000 20000 50000] [--shards 1 2 4] [--network small_cnn] [--json FILE]
+    python scripts/bench/growth.py DIR --quick
 
-Each size runs in a process of its own; the ratio to the first size is what counts, seconds are of this machine.
+DIR gets the sets, as in stream.py. Every size is read from one shard, and the first size from each number of shards.
+Every run has a process of its own; the first one of each set decodes it, and counts only where it is the only one. All
+may hold `--held` bytes of images at most, so that sets are mapped. Ratios are to the first size; seconds are of this
+machine, memory is beyond that of all imports.
 """
 
 import argparse
-import json
-import subprocess
+import os
+import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
+import machine
+import stream
 
 
-def measure(images: int, network: str, steps: int) -> dict[str, Any]:
-    """Two rounds on `images` random images of 3x32x32; peak resident memory beyond the import of torch."""
-    import torch
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """All sizes, then all numbers of shards, with the ratios to the first size."""
+    least = options.images[0]
+    sizes = [entry(options, images, 1) for images in options.images]
+    shards = [sizes[0] if count == 1 else entry(options, least, count) for count in options.shards]
+    return {
+        "sizes": [each | ratio(each, sizes[0]) for each in sizes],
+        "shards": [each | ratio(each, sizes[0]) for each in shards],
+        "equal_bytes": len({each["sha256"] for each in shards}) == 1,
+    }
 
-    from unlearn.crafting import workers
-    from unlearn.crafting.problem import ROWS, Problem
-    from unlearn.crafting.schedule import Schedule, Surrogate
-    from unlearn.datasets import ImageDataset
-    from unlearn.methods.em import EM
-    from unlearn.pgd import PGD
-    from unlearn.settings import SGD
 
-    before = psutil.Process().memory_info().rss
-    generator = np.random.default_rng(0)
-    pixels = generator.integers(0, 256, (images, 3, 32, 32), dtype=np.uint8)
-    data = ImageDataset(pixels, np.arange(images) % 10, tuple("0123456789"))
-    row = ROWS["sample-wise"](data.labels, np.ones(images, dtype=bool))
-    team = workers.Workers(torch.device("cpu"), threads=psutil.cpu_count() or 1)
-    setting = Problem(data, row, 8 / 255, Surrogate(network, SGD(lr=0.05, clip=1.0)), workers=team)
-    schedule = Schedule(train_steps=2, batch_size=128, pgd_batch_size=512, min_rounds=2, max_rounds=2)
-    started = time.monotonic()
-    made = EM(PGD(1.6 / 255, steps), schedule).craft(setting)
-    seconds = time.monotonic() - started
-    made.apply_pixels(data.images, np.arange(images))
-    import resource
+def entry(options: argparse.Namespace, images: int, shards: int) -> dict[str, Any]:
+    """Medians over the rounds of one set."""
+    folder = options.folder / f"set-{images}-{shards}"
+    stream.generate(folder / "data", images, options.size, -(-images // shards))
+    decoding = stream.apart(folder, options.held, images, options)
+    more = options.rounds if options.rounds > 1 else 0
+    rounds = [stream.apart(folder, options.held, images, options) for _ in range(more)] or [decoding]
+    found = {
+        "images": images,
+        "shards": shards,
+        "mapped": decoding["mapped"],
+        "decoding_seconds": round(decoding["seconds"]["open"], 2),
+        "craft_seconds": round(statistics.median(each["seconds"]["craft"] for each in rounds), 2),
+        "craft_cpu_seconds": round(statistics.median(each["cpu_seconds"]["craft"] for each in rounds), 2),
+        "peak_mb": statistics.median(each["peak_mb"] for each in rounds),
+        "sha256": decoding["sha256"],
+    }
+    print("{images} images, {shards} shards: {craft_seconds} s, {peak_mb} MB".format(**found), file=sys.stderr)
+    return found
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"images": images, "seconds": round(seconds, 2), "peak_mb": round((peak - before) / 1e6)}
+
+def ratio(entry: dict[str, Any], first: dict[str, Any]) -> dict[str, float]:
+    """Images, seconds and memory over those of the first size."""
+    names = ("images", "decoding_seconds", "craft_seconds", "craft_cpu_seconds", "peak_mb")
+    return {f"{name}_ratio": round(entry[name] / max(1e-9, first[name]), 2) for name in names}
 
 
 def main() -> None:
-    """Run every size in a process of its own and print the ratios."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, nargs="+", default=[2500, 5000, 10000])
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description="Growth with the number of images and shards.")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--images", type=int, nargs="+", default=[10_000, 20_000, 50_000])
+    parser.add_argument("--shards", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--network", default="small_cnn")
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--held", type=int, default=10_000_000, help="bytes of images that may be in memory")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--outer", type=int, default=2, help="rounds of EM in each run")
+    parser.add_argument("--steps", type=int, default=2, help="of PGD")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="few images, one round")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--one", type=int)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.one, arguments.network, arguments.steps)))
-        return
-    found = []
-    for images in arguments.images:
-        command = [sys.executable, __file__, "--one", str(images), "--network", arguments.network]
-        command += ["--steps", str(arguments.steps)]
-        found.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-        found[-1]["ratio"] = round(found[-1]["seconds"] / found[0]["seconds"], 2)
-        print("{images:>7} images  {seconds:>8.2f} s  x{ratio:<5} peak {peak_mb} MB beyond torch".format(**found[-1]))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+    options = parser.parse_args()
+    options.release = False
+    if options.quick:
+        options.images, options.shards, options.rounds, options.outer = [60, 120], [1, 2], 1, 1
+        options.network, options.held = "linear", 1000
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    machine.printed(options, measure(options), besides=("json", "quick", "folder", "release"))
 
 
 if __name__ == "__main__":

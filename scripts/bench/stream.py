@@ -30,21 +30,21 @@ SIDES = ("mapped", "resident")
 CLASSES, SHARD, ROWS = 10, 256, 64
 
 
-def generate(folder: Path, images: int, size: int) -> None:
-    """A folder of parquet shards with smooth random pictures, as photos are; left alone where it is there."""
+def generate(folder: Path, images: int, size: int, shard: int = SHARD) -> None:
+    """Parquet files of `shard` smooth random pictures each, as photos are; left alone where they are there."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if folder.exists():
         return
     folder.mkdir(parents=True)
-    generator, shards = np.random.default_rng(0), -(-images // SHARD)
-    for shard in range(shards):
-        count = min(SHARD, images - shard * SHARD)
+    generator, shards = np.random.default_rng(0), -(-images // shard)
+    for number in range(shards):
+        count = min(shard, images - number * shard)
         pictures = [{"bytes": picture(generator, size), "path": None} for _ in range(count)]
         labels = [str(i % CLASSES) for i in range(count)]
         table = pa.table({"image": pictures, "label": labels})
-        pq.write_table(table, folder / f"train-{shard:05d}-of-{shards:05d}.parquet", row_group_size=ROWS)
+        pq.write_table(table, folder / f"train-{number:05d}-of-{shards:05d}.parquet", row_group_size=ROWS)
 
 
 def picture(generator: np.random.Generator, size: int) -> bytes:
@@ -55,8 +55,8 @@ def picture(generator: np.random.Generator, size: int) -> bytes:
     return stream.getvalue()
 
 
-def one(folder: Path, cache: Path, side: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One run of a side in this process: seconds of each phase, peak of memory, and the noise's hash."""
+def one(folder: Path, cache: Path, bound: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One run with `bound` bytes of images in memory at most: seconds of each phase, peak memory, the noise's hash."""
     import pyarrow.parquet  # noqa: F401 (its memory is no part of the run)
     import torch
 
@@ -64,9 +64,8 @@ def one(folder: Path, cache: Path, side: str, options: argparse.Namespace) -> di
     from unlearn.crafting.workers import Workers
     from unlearn.methods import em  # noqa: F401
 
-    decoded = options.images * 3 * options.size**2
-    settings = recipe.load("em", changes(folder, cache, decoded // 4 if side == "mapped" else 2**60, options))
-    team, out = Workers(torch.device("cpu"), threads=options.threads), folder.parent / f"run-{side}"
+    settings = recipe.load("em", changes(folder, cache, bound, options))
+    team, out = Workers(torch.device("cpu"), threads=options.threads), folder.parent / f"run-{bound}"
     shutil.rmtree(out, ignore_errors=True)
     before, spent = memory.anonymous() or 0, machine.Spent.none()
     with memory.Peak() as peak:
@@ -104,17 +103,22 @@ def changes(folder: Path, cache: Path, bound: int, options: argparse.Namespace) 
         "~data.test",
         f"data.memory={bound}",
         f"data.cache={cache}",
-        "surrogate.network=linear",
+        f"surrogate.network={options.network}",
         f"method.pgd.steps={options.steps}",
         f"method.schedule={{{schedule}}}",
         "precision=float32",
     ]
 
 
-def apart(folder: Path, side: str, images: int, options: argparse.Namespace) -> dict[str, Any]:
+def bound(side: str, images: int, options: argparse.Namespace) -> int:
+    """Bytes of images that a side may hold: a quarter of the decoded set, or all of it."""
+    return images * 3 * options.size**2 // 4 if side == "mapped" else 2**60
+
+
+def apart(folder: Path, held: int, images: int, options: argparse.Namespace) -> dict[str, Any]:
     """`one` in a process of its own."""
-    command = [sys.executable, __file__, str(folder), "--one", side, "--images", str(images)]
-    for name in ("size", "steps", "outer", "threads"):
+    command = [sys.executable, __file__, str(folder), "--one", str(held), "--images", str(images)]
+    for name in ("size", "steps", "outer", "threads", "network"):
         command += [f"--{name}", str(getattr(options, name))]
     command += ["--release"] if options.release else []
     done = subprocess.run(command, capture_output=True, text=True)
@@ -129,14 +133,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     whole, half = options.folder / f"set-{options.images}", options.folder / f"set-{options.images // 2}"
     for folder, count in ((whole, options.images), (half, options.images // 2)):
         generate(folder / "data", count, options.size)
+    held = {side: bound(side, options.images, options) for side in SIDES}
     warmed = options.rounds > 1
-    firsts = [apart(whole, "mapped", options.images, options)] if warmed else []  # decodes into the cache
+    firsts = [apart(whole, held["mapped"], options.images, options)] if warmed else []  # decodes into the cache
     rounds: list[dict[str, Any]] = []
     for round_ in range(options.rounds):
         turn = SIDES[round_ % 2 :] + SIDES[: round_ % 2]
-        rounds.append({side: apart(whole, side, options.images, options) for side in turn})
+        rounds.append({side: apart(whole, held[side], options.images, options) for side in turn})
         print(f"round {round_ + 1}: " + ", ".join(map(told, rounds[-1].items())), file=sys.stderr, flush=True)
-    halves = [apart(half, "mapped", options.images // 2, options) for _ in range(options.rounds + warmed)][warmed:]
+    least = bound("mapped", options.images // 2, options)
+    halves = [apart(half, least, options.images // 2, options) for _ in range(options.rounds + warmed)][warmed:]
     everything = [*firsts, *(each[side] for each in rounds for side in SIDES)]
     first = everything[0]
     return {
@@ -190,9 +196,10 @@ def main() -> None:
     parser.add_argument("--release", action="store_true", help="also write and verify a release in each run")
     parser.add_argument("--quick", action="store_true", help="few small images, one round")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--one", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--network", default="linear")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
+    if options.one is not None:
         print(json.dumps(one(options.folder / "data", options.folder / "cache", options.one, options)))
         return
     if options.quick:
