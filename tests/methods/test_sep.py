@@ -1,14 +1,17 @@
 """SEP: its contract in all variants, its claim, states of one training run, variance reduction, its recipes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import make_dataset
 from methods import trained
 from methods.contract import check, problem, small
 
-from unlearn import recipe, training
+from unlearn import recipe, schema, training
 from unlearn.crafting import ensemble, frozen
 from unlearn.crafting.folding import folded
+from unlearn.crafting.views import Views
 from unlearn.errors import DataError
 from unlearn.methods.sep import SEP, Reduced
 from unlearn.pgd import PGD
@@ -65,6 +68,17 @@ def test_the_inner_loop_uses_each_networks_own_class_means() -> None:
         cut = ensemble.headless(network)
         means = torch.stack([cut(images)[labels == label].mean(0) for label in (1, 2, 0)])
         assert torch.allclose(term(images, labels), ((cut(images) - means[labels]) ** 2).mean(1), atol=1e-5)
+
+
+def test_views_in_the_loop_carry_through_jpeg() -> None:
+    """As Pillow encodes it, more images stay with the class they were led to."""
+    plain = SEP(STEPS, networks=1, shift=1, pretrain=trained.SHORT)
+    with_views = replace(plain, views=Views(jpeg=1.0, qualities=(8, 8)))
+    assert trained.kept_through_jpeg(with_views, 8) > trained.kept_through_jpeg(plain, 8) + 0.1
+
+
+def test_views_change_no_hash_of_recipes_without_them() -> None:
+    assert "views" not in schema.plain(SEP())
 
 
 def test_too_few_epochs_are_refused() -> None:

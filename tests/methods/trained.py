@@ -10,7 +10,9 @@ from conftest import SHARED, make_dataset
 from methods.contract import problem
 
 from unlearn import datasets, training
+from unlearn.crafting import ensemble
 from unlearn.datasets import ImageDataset
+from unlearn.defenses.jpeg import JPEG
 from unlearn.images import Pixels
 from unlearn.settings import SGD, Training
 
@@ -40,6 +42,15 @@ def learned_from(method: Any, sets: Sets, settings: Training, epsilon: float = 8
     """The same on the images that a method protects; surrogate and victim start from two seeds."""
     made = method.craft(problem(sets[0], "sample-wise", epsilon, seed=1))
     return learned(sets, settings, made.apply_pixels(sets[0].images, np.arange(len(sets[0]))))
+
+
+def kept_through_jpeg(method: Any, quality: int) -> float:
+    """Share of the quadrants that the surrogate still takes for the next class once Pillow has encoded them."""
+    setting = problem(QUADRANTS[0], "sample-wise")
+    network = ensemble.snapshots(setting, method.pretrain, 1)[0]
+    pixels = method.craft(setting).apply_pixels(setting.data.images, np.arange(len(setting.data)))
+    seen = training.predictions(network, JPEG(quality).purify(torch.from_numpy(pixels)))
+    return float((seen == (torch.from_numpy(setting.data.labels) + 1) % 3).float().mean())
 
 
 @cache

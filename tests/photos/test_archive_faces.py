@@ -214,6 +214,7 @@ def test_the_plan_speaks_of_faces(settings: Archive, tmp_path: Path, one_process
     for words in (
         "nobody is named in 4 photos",
         "face keys to be crafted: 1",
+        "--recipe faces/cloak-mid",
         "against: matching of faces",
         "found by marks",
         "crafting of 1 keys",

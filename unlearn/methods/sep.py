@@ -10,13 +10,15 @@ by step, the same ones for all samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from unlearn.crafting.views import Views
 from unlearn.pgd import PGD
 from unlearn.quantities import Positive
-from unlearn.settings import Training
+from unlearn.settings import Training, as_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,7 @@ class SEP:
     permutation: that of every class instead.
     align: move features to the class's mean features, not logits to the class.
     inner: steps of the inner loop of variance reduction; 0 for none.
+    views: what happens to images before a network sees them, such as crops, gray and JPEG; not in the paper.
     batch_size: images that are worked on at once on a device.
     """
 
@@ -49,8 +52,13 @@ class SEP:
     permutation: tuple[int, ...] = ()
     align: bool = False
     inner: Annotated[int, Field(ge=0)] = 0
+    views: Views = Views()
     pretrain: Training = Training(epochs=120)
     batch_size: Positive = 512
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return as_before(self, handler(self), "views")
 
     def craft(self, problem: Problem) -> Additive | Stretched:
         """Noise within problem.epsilon for every sample; rows sample-wise.
@@ -58,13 +66,13 @@ class SEP:
         Raises:
             DataError: shared rows, classes that are led to themselves, or fewer epochs than networks.
         """
-        from unlearn.crafting import ensemble, frozen  # torch stays out of recipe checks
+        from unlearn.crafting import channel, ensemble, frozen  # torch stays out of recipe checks
 
         frozen.need_own_rows(problem, "sep")
         shift = self.shift or problem.data.classes // 2
         targets = frozen.led_to(problem, shift, self.permutation, "sep")
         networks = ensemble.snapshots(problem, self.pretrain, self.networks)
-        mean = frozen.Descent(problem, self._terms(problem, networks, targets))
+        mean = frozen.Descent(problem, self._terms(problem, networks, targets), partial(channel.look, self.views))
         aim = Reduced(mean, self.pgd, self.inner) if self.inner else mean
         return problem.perturbation(frozen.walk(problem, self.pgd, aim, "sep", batch_size=self.batch_size))
 

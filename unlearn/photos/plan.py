@@ -211,6 +211,7 @@ def _people(plan: Plan) -> list[str]:
         text.append(wording.against(plan.threats, plan.detector))
     if plan.face_crafting:
         text.append(f"face keys to be crafted: {len(plan.face_crafting)}, for persons whose faces are found")
+        text += [wording.KEYS_ARE_QUICK] if "matching" in plan.threats else []
     if EVERYONE in plan.face_crafting and "matching" in plan.threats and plan.subjects.get(EVERYONE, 0) > 1:
         text.append(wording.one_key_for_all(plan.subjects[EVERYONE]))
     if plan.crafting:

@@ -39,6 +39,12 @@ def one_key_for_all(count: int) -> str:
     )
 
 
+KEYS_ARE_QUICK = (  # see faces-other-half.json in data/results
+    "one key a person is the quick way, and the weak one on photos that it was not learned from; noise of its own for "
+    "every photo hides faces much better: --recipe faces/cloak-mid, some seconds a photo and core"
+)
+
+
 def against(threats: Collection[str], detector: str) -> str:
     """`against: training on the photos (noise over the whole photo)`."""
     faces = f"noise on faces, found by {detector}" if detector else ""
