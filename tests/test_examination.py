@@ -6,6 +6,7 @@ import pytest
 
 from unlearn import examination, recipe, run
 from unlearn.audit.plan import AuditPlan
+from unlearn.errors import DataError
 from unlearn.run import Run
 from unlearn.settings import Training
 
@@ -45,6 +46,19 @@ def test_runs_with_different_budgets_share_an_audit_and_each_budget_has_a_contro
     assert results["sets"]["protected:pixel"]["promise"]["pixels"] == 1
     assert results["sets"]["protected"]["promise"]["levels"] == 8
     assert set(results["summary"]["sets"]) == {"protected:again", "protected:pixel"}
+
+
+def test_runs_of_one_recipe_are_told_apart_by_their_folders(runs: list[Run], tmp_path: Path) -> None:
+    results = examination.audit(runs, tmp_path / "audit", PLAN)
+    sets = ["protected", "protected:demo (again)", "protected:demo (pixel)"]
+    assert [row["train_on"] for row in results["rows"]] == ["clean", "random", "random:demo (pixel)", *sets]
+    assert [results["sets"][name]["name"] for name in sets] == ["demo (noise)", "demo (again)", "demo (pixel)"]
+
+
+def test_the_same_run_twice_is_refused(runs: list[Run], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"two runs are called demo \(noise\)"):
+        examination.audit([runs[0], runs[0]], tmp_path / "audit", PLAN)
+    assert not (tmp_path / "audit").exists()
 
 
 def test_a_finished_run_says_what_its_crafting_cost(runs: list[Run]) -> None:

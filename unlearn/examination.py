@@ -1,7 +1,8 @@
 """Audits of runs and releases, on all processes, with the reports written once."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,27 @@ def audit(
 ) -> dict[str, Any]:
     """Audit runs made on the same data: the first is `protected`, the others `protected:<name>`.
 
+    The name is the recipe's, with the folder's where several runs are of one recipe.
+
     Raises:
         DataError, PerturbationError: when a run was made for other data.
     """
     with run.placed(runs[0].recipe):
-        return _audited(runs, out, plan, progress, team)
+        return _audited(_told_apart(runs), out, plan, progress, team)
+
+
+def _told_apart(runs: Sequence[Run]) -> list[Run]:
+    """The runs under names of their own.
+
+    Raises:
+        DataError: runs of one recipe whose folders have one name, too.
+    """
+    names = Counter(each.name for each in runs)
+    found = [replace(each, name=f"{each.name} ({each.folder})") if names[each.name] > 1 else each for each in runs]
+    twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
+    if twice:
+        raise DataError(f"two runs are called {twice[0]}: give them folders of different names")
+    return found
 
 
 def _audited(

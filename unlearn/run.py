@@ -42,12 +42,13 @@ RUNS = "runs"  # where a whole run keeps its runs
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its name, its resolved recipe, its perturbation, and the log of its crafting."""
+    """A finished run: its recipe's name, its resolved recipe, its perturbation, its crafting's log, its folder's name."""
 
     name: str
     recipe: Recipe
     saved: Saved
     crafting: dict[str, Any]
+    folder: str = ""
 
 
 def open_data(settings: Recipe, split: str | None = None) -> ImageDataset:
@@ -229,7 +230,8 @@ def load(folder: Path, overrides: Sequence[str] = ()) -> Run:
     if not (folder / PERTURBATION).is_file():
         raise DataError(f"{folder}: this run is not finished; the same `unlearn craft` goes on from its checkpoint")
     name, saved = _read_facts(folder)["name"], perturbation.load(folder / PERTURBATION)
-    return Run(name, recipe.load(str(folder / RECIPE), overrides), saved, history.crafting_facts(folder / LOG))
+    settings, cost = recipe.load(str(folder / RECIPE), overrides), history.crafting_facts(folder / LOG)
+    return Run(name, settings, saved, cost, folder.resolve().name)
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

@@ -243,9 +243,16 @@ def test_what_cannot_be_audited(
     assert {row["people"] for row in alone["rows"]} == {1}
 
 
-@pytest.mark.parametrize("name", ["audits/faces", "audits/faces-adaptive"])
-def test_the_recipes_are_plans(name: str) -> None:
-    assert auditing.load_plan(name).recognisers == ("facenet", "dlib")
+@pytest.mark.parametrize(
+    ("name", "recognisers"),
+    [
+        ("audits/faces", ("facenet", "dlib")),
+        ("audits/faces-adaptive", ("facenet", "dlib")),
+        ("audits/faces-adaptive-small", ("dlib",)),
+    ],
+)
+def test_the_recipes_are_plans(name: str, recognisers: tuple[str, ...]) -> None:
+    assert auditing.load_plan(name).recognisers == recognisers
 
 
 def test_a_wrong_plan_is_refused_with_its_place(tmp_path: Path) -> None:
