@@ -42,7 +42,7 @@ RUNS = "runs"  # where a whole run keeps its runs
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its recipe's name, its resolved recipe, its perturbation, its crafting's log, its folder's name."""
+    """A finished run: its name and recipe, its perturbation, the log of its crafting, and the name of its folder."""
 
     name: str
     recipe: Recipe
