@@ -109,6 +109,12 @@ def test_a_subject_without_a_readable_photo_is_an_error(tmp_path: Path) -> None:
         craft({"al": [tmp_path / "text.jpg"]}, tmp_path / "work")
 
 
+def test_two_noises_a_subject_are_refused(tmp_path: Path) -> None:
+    subjects = {"al": photos(tmp_path, "al")}
+    with pytest.raises(DataError, match="two noises a subject"):
+        album.craft_keys(subjects, "mid", tmp_path / "work", overrides=(*SMALL, "method.deal=signed"))
+
+
 def test_few_subjects_are_joined_by_decoys_with_the_same_photos(tmp_path: Path) -> None:
     found = album.collect({name: photos(tmp_path, name) for name in ("al", "bo")}, 24)
     assert found.subjects == ("al", "bo")

@@ -208,7 +208,13 @@ def problem(
     progress: Progress,
     embedders: tuple[Embedder, ...] = (),
 ) -> Problem:
-    """The album as methods are handed it."""
+    """The album as methods are handed it.
+
+    Raises:
+        DataError: a recipe that would make two noises for a subject, where a key holds one.
+    """
+    if getattr(settings.method, "deal", None) == "signed":
+        raise DataError(f"recipe {settings.name}: method.deal: signed makes two noises a subject, and a key holds one")
     seed = int.from_bytes(hashlib.sha256(b"seed" + secret).digest()[:7], "little")
     return Problem(
         data=album.data,

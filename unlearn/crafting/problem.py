@@ -14,6 +14,7 @@ from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import Domain, EveryPixel
 from unlearn.crafting.noise import Noise, Shared, Storage, grid, placed
 from unlearn.crafting.schedule import Surrogate
+from unlearn.crafting.signs import Signed
 from unlearn.crafting.workers import Workers, alone
 from unlearn.datasets import ImageDataset
 from unlearn.perturbation import Additive
@@ -49,6 +50,7 @@ class Problem:
     domain: where the noise lives, on every pixel or on a coarse grid.
     embedders: recognisers of faces, for methods that move features of canvases, see faces/geometry.py.
     outputs: of the surrogate; None gives it one for every class.
+    signed: rows come in pairs of one shared noise and its negative, see crafting/signs.py.
     """
 
     data: ImageDataset
@@ -63,6 +65,7 @@ class Problem:
     domain: Domain = EveryPixel()
     embedders: tuple[Embedder, ...] = ()
     outputs: int | None = None
+    signed: bool = False
 
     @cached_property
     def rows(self) -> int:
@@ -105,6 +108,9 @@ class Problem:
     def noise(self, step_size: float) -> Noise:
         """Zero noise for all rows: shared rows as numbers, private ones on the grid that steps of this size reach."""
         shape = self.domain.shape(tuple(self.data.images.shape[1:]))
+        if self.signed:
+            pairs = (self.rows + 1) // 2
+            return Signed(Shared(torch.zeros(pairs, *shape, device=self.workers.device), self.epsilon))
         if self.shared:
             return Shared(torch.zeros(self.rows, *shape, device=self.workers.device), self.epsilon)
         return grid(self.rows, shape, self.epsilon, step_size, self.storage())

@@ -29,8 +29,9 @@ class EM:
 
     views: what happens to the images between their owner and a trainer, inside the loop; nothing by default, as in
         the paper.
-    deal: whose noise a class gets, where it is class-wise: its `own`, as in the paper, or, once all is crafted, that of
-        another class, so that every class gets what its clean images resemble least (`apart`).
+    deal: whose noise a sample gets, where it is class-wise: its class's `own`, as in the paper; or, once all is
+        crafted, that of another class, so that every class gets what its clean images resemble least (`apart`); or its
+        class's noise or the negative of it, by chance, so that a class has no mean noise (`signed`, crafting/signs.py).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -38,7 +39,7 @@ class EM:
     pgd: PGD = PGD()
     schedule: Schedule = Schedule()
     views: Views = Views()
-    deal: Literal["own", "apart"] = "own"
+    deal: Literal["own", "apart", "signed"] = "own"
 
     @model_serializer(mode="wrap")
     def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -48,14 +49,18 @@ class EM:
         """Noise within problem.epsilon that lets the surrogate's error fall to the stop error.
 
         Raises:
-            DataError: sample-wise noise is to be dealt apart.
+            DataError: sample-wise noise is to be dealt in another way than to its own sample.
         """
         from unlearn.crafting.alternate import MIN_MIN, alternate  # torch stays out of recipe checks
 
-        if self.deal == "apart" and problem.rows > problem.data.classes:
-            raise DataError("em: only noise that a class shares is dealt apart; in a recipe: rows: class-wise")
+        if self.deal != "own" and problem.rows > problem.data.classes:
+            raise DataError(f"em: only noise that a class shares is dealt {self.deal}; in a recipe: rows: class-wise")
+        if self.deal == "signed":
+            from unlearn.crafting.signs import signed
+
+            problem = signed(problem)
         noise = alternate(problem, self.pgd, self.schedule, MIN_MIN, views=self.views)
-        if self.deal == "own":
+        if self.deal != "apart":
             return noise
         from unlearn.crafting.dealing import apart
 
