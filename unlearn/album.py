@@ -208,20 +208,15 @@ def problem(
     progress: Progress,
     embedders: tuple[Embedder, ...] = (),
 ) -> Problem:
-    """The album as methods are handed it.
-
-    Raises:
-        DataError: a recipe that would make two noises for a subject, where a key holds one.
-    """
+    """The album as methods are handed it; DataError for a recipe that makes two noises a subject."""
     if getattr(settings.method, "deal", None) == "signed":
         raise DataError(f"recipe {settings.name}: method.deal: signed makes two noises a subject, and a key holds one")
-    seed = int.from_bytes(hashlib.sha256(b"seed" + secret).digest()[:7], "little")
     return Problem(
         data=album.data,
         row=album.row,
         epsilon=settings.epsilon,
         surrogate=settings.surrogate,
-        seed=seed,
+        seed=int.from_bytes(hashlib.sha256(b"seed" + secret).digest()[:7], "little"),
         workers=team,
         progress=progress,
         precision=precision_on(team.device, settings.precision),
