@@ -1,23 +1,9 @@
 """The benches of crafting, audits, scaling and start-up run and say what they should; never a time."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import ROOT, SOURCE_TREE
-
-
-def quick(name: str, folder: Path, *more: str) -> dict[str, Any]:
-    command = [sys.executable, str(ROOT / "scripts" / "bench" / f"{name}.py"), "--quick", *more]
-    command += ["--json", str(folder / "bench.json")]
-    done = subprocess.run(command, capture_output=True, text=True, env=SOURCE_TREE, timeout=400)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads((folder / "bench.json").read_text())
-    assert json.loads(done.stdout) == found
-    return found
+from bench_quick import quick
 
 
 def test_crafting(tmp_path: Path) -> None:

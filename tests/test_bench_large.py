@@ -1,27 +1,12 @@
 """The benches of large sets, growth and precision run and say what they should; never a time."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
-from conftest import ROOT, SOURCE_TREE
-
-
-def quick(bench: str, folder: Path) -> dict[str, Any]:
-    """What a bench writes and prints with --quick."""
-    command = [sys.executable, str(ROOT / "scripts" / "bench" / f"{bench}.py"), str(folder / "sets"), "--quick"]
-    command += ["--json", str(folder / "bench.json")]
-    done = subprocess.run(command, capture_output=True, text=True, env=SOURCE_TREE, timeout=400)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads((folder / "bench.json").read_text())
-    assert json.loads(done.stdout) == found
-    return found
+from bench_quick import quick
 
 
 def test_quick(tmp_path: Path) -> None:
-    found = quick("stream", tmp_path)
+    found = quick("stream", tmp_path, str(tmp_path / "sets"))
     assert found["equal_bytes"]
     assert found["images"] == found["settings"]["images"] == 60
     assert found["decoded_mb"] == round(60 * 3 * 32 * 32 / 1e6, 1)
@@ -36,7 +21,7 @@ def test_quick(tmp_path: Path) -> None:
 
 
 def test_quick_growth(tmp_path: Path) -> None:
-    found = quick("growth", tmp_path)
+    found = quick("growth", tmp_path, str(tmp_path / "sets"))
     assert [(each["images"], each["shards"]) for each in found["sizes"]] == [(60, 1), (120, 1)]
     assert [(each["images"], each["shards"]) for each in found["shards"]] == [(60, 1), (60, 2)]
     assert all(each["mapped"] for each in found["sizes"] + found["shards"])
@@ -46,7 +31,7 @@ def test_quick_growth(tmp_path: Path) -> None:
 
 
 def test_quick_precision(tmp_path: Path) -> None:
-    found = quick("precision", tmp_path)
+    found = quick("precision", tmp_path, str(tmp_path / "sets"))
     assert set(found["accuracy"]) == {"clean", "random", "demo reference", "demo fast"}
     assert all(len(each) == 1 and 0 <= each[0] <= 1 for each in found["accuracy"].values())
     difference = found["accuracy"]["demo fast"][0] - found["accuracy"]["demo reference"][0]

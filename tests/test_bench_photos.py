@@ -1,20 +1,12 @@
 """The photo bench runs and says what it should; never a time."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-from conftest import ROOT, SOURCE_TREE
+from bench_quick import quick
 
 
 def test_quick(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "bench" / "photos.py"), "--quick", "--verify", "none"]
-    command += ["--processes", "2", "--json", str(tmp_path / "bench.json")]
-    done = subprocess.run(command, capture_output=True, text=True, env=SOURCE_TREE, timeout=200)
-    assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "bench.json").read_text())
-    assert json.loads(done.stdout) == found
+    found = quick("photos", tmp_path, "--verify", "none", "--processes", "2")
     assert found["files"] == 10
     assert found["processes"] == 2
     assert found["bare_photos_per_second"] > 0
