@@ -83,7 +83,7 @@ def test_claim_a_network_trained_on_it_learns_little(name: str, precision: torch
     "name",
     ["demo", "demo-sample", "em", "cifar10-em-class", "cifar100-em-sample", "cifar100-em-class", "svhn-em-sample",
      "svhn-em-class", "imagenet100-em-sample", "imagenet100-em-class", "faces-em-class", "cifar10-em-eps16",
-     "cifar10-em-eps24", "cifar10-small", "cifar10-small-sample"],
+     "cifar10-em-eps24", "cifar10-small", "cifar10-small-sample", "small/em-views", "small/em-signed"],
 )  # fmt: skip
 def test_recipes_are_em(name: str) -> None:
     assert isinstance(recipe.load(name).method, EM)

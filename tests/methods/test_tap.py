@@ -109,7 +109,7 @@ def test_shared_rows_are_refused() -> None:
         TAP().craft(problem(make_dataset(30), "class-wise"))
 
 
-@pytest.mark.parametrize("name", ["tap", "small/tap"])
+@pytest.mark.parametrize("name", ["tap", "small/tap", "small/tap-views", "shield", "small/shield"])
 def test_recipes(name: str) -> None:
     assert isinstance(recipe.load(name).method, TAP)
 
