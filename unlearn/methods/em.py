@@ -1,7 +1,7 @@
 """Error-minimizing noise (EM). Huang et al., ICLR 2021, Algorithm 1: min over weights, min over noise.
 
 Sample-wise or class-wise by the problem's rows; class-wise noise is the mean of its members' steps, batch after
-batch, as in the released code. Deviations: see crafting/alternate.py; `deal: apart` is an addition of ours.
+batch, as in the released code. Deviations: see crafting/alternate.py; `deal: apart` and `signed` are additions of ours.
 """
 
 from __future__ import annotations
