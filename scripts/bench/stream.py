@@ -55,8 +55,8 @@ def picture(generator: np.random.Generator, size: int) -> bytes:
     return stream.getvalue()
 
 
-def one(folder: Path, cache: Path, bound: int, options: argparse.Namespace) -> dict[str, Any]:
-    """One run with `bound` bytes of images in memory at most: seconds of each phase, peak memory, the noise's hash."""
+def one(folder: Path, cache: Path, held: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One run with `held` bytes of images in memory at most: seconds of each phase, peak memory, the noise's hash."""
     import pyarrow.parquet  # noqa: F401 (its memory is no part of the run)
     import torch
 
@@ -64,8 +64,8 @@ def one(folder: Path, cache: Path, bound: int, options: argparse.Namespace) -> d
     from unlearn.crafting.workers import Workers
     from unlearn.methods import em  # noqa: F401
 
-    settings = recipe.load("em", changes(folder, cache, bound, options))
-    team, out = Workers(torch.device("cpu"), threads=options.threads), folder.parent / f"run-{bound}"
+    settings = recipe.load("em", changes(folder, cache, held, options))
+    team, out = Workers(torch.device("cpu"), threads=options.threads), folder.parent / f"run-{held}"
     shutil.rmtree(out, ignore_errors=True)
     before, spent = memory.anonymous() or 0, machine.Spent.none()
     with memory.Peak() as peak:
@@ -92,7 +92,7 @@ def one(folder: Path, cache: Path, bound: int, options: argparse.Namespace) -> d
     return found
 
 
-def changes(folder: Path, cache: Path, bound: int, options: argparse.Namespace) -> list[str]:
+def changes(folder: Path, cache: Path, held: int, options: argparse.Namespace) -> list[str]:
     """Overrides of recipes/em.yaml."""
     schedule = f"max_rounds: {options.outer}, min_rounds: {options.outer}, stop_error: 0"
     schedule += ", train_steps: 10, batch_size: 128, pgd_batch_size: 512"
@@ -101,7 +101,7 @@ def changes(folder: Path, cache: Path, bound: int, options: argparse.Namespace) 
         "data.source=parquet",
         f"data.path={folder}",
         "~data.test",
-        f"data.memory={bound}",
+        f"data.memory={held}",
         f"data.cache={cache}",
         f"surrogate.network={options.network}",
         f"method.pgd.steps={options.steps}",

@@ -72,6 +72,15 @@ def test_members_of_both_signs_move_one_noise() -> None:
     assert int(noise.delta(torch.tensor([-1])).abs().max()) == 0
 
 
+def test_a_row_and_its_negative_are_shared_even_with_a_member_each() -> None:
+    setting = problem(resembling(), "class-wise")
+    one_each = np.full(len(setting.row), -1, np.int32)
+    one_each[:2] = 0, 1
+    pair = replace(setting, row=one_each, signed=True)
+    assert pair.shared
+    assert not replace(pair, signed=False).shared
+
+
 def test_noise_of_single_samples_is_refused() -> None:
     with pytest.raises(DataError, match="is dealt signed; in a recipe: rows: class-wise"):
         EM(deal="signed").craft(problem(resembling(), "sample-wise"))

@@ -74,8 +74,8 @@ class Problem:
 
     @cached_property
     def shared(self) -> bool:
-        """True when samples share rows, so that the order of the updates matters."""
-        return int((self.row >= 0).sum()) > len(np.unique(self.row[self.row >= 0]))
+        """True when samples share rows, or a row's negative, so that the order of the updates matters."""
+        return self.signed or int((self.row >= 0).sum()) > len(np.unique(self.row[self.row >= 0]))
 
     @cached_property
     def batches(self) -> training.Batches:
@@ -108,11 +108,10 @@ class Problem:
     def noise(self, step_size: float) -> Noise:
         """Zero noise for all rows: shared rows as numbers, private ones on the grid that steps of this size reach."""
         shape = self.domain.shape(tuple(self.data.images.shape[1:]))
-        if self.signed:
-            pairs = (self.rows + 1) // 2
-            return Signed(Shared(torch.zeros(pairs, *shape, device=self.workers.device), self.epsilon))
         if self.shared:
-            return Shared(torch.zeros(self.rows, *shape, device=self.workers.device), self.epsilon)
+            rows = (self.rows + 1) // 2 if self.signed else self.rows
+            shared = Shared(torch.zeros(rows, *shape, device=self.workers.device), self.epsilon)
+            return Signed(shared) if self.signed else shared
         return grid(self.rows, shape, self.epsilon, step_size, self.storage())
 
     def perturbation(self, noise: Noise) -> Additive | Stretched:
