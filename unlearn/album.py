@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from unlearn import files, recipe
+from unlearn import files, precision, recipe
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.domain import EveryPixel
 from unlearn.crafting.problem import Embedder, Problem
@@ -33,7 +33,6 @@ from unlearn.photos.picture import Damaged, LeftOut, upright
 from unlearn.photos.writing import Writing
 from unlearn.progress import Progress, Silent
 from unlearn.recipe import Recipe
-from unlearn.run import precision_on
 
 INTENSITIES = ("low", "mid", "high")
 PHOTOS_A_SUBJECT = 40
@@ -219,7 +218,7 @@ def problem(
         seed=int.from_bytes(hashlib.sha256(b"seed" + secret).digest()[:7], "little"),
         workers=team,
         progress=progress,
-        precision=precision_on(team.device, settings.precision),
+        precision=precision.chosen(team.device, settings.precision, progress),
         checkpoints=Checkpoints(work / "checkpoint"),
         domain=settings.band or EveryPixel(),
         embedders=embedders,

@@ -56,6 +56,7 @@ def examine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "devices": [] if pair.returncode else _devices(),
+        "slow": [] if pair.returncode else _slow(),
         "versions": versions,
         "missing_extras": missing,
         "missing_for_faces": [name for name in FACES if _version(name) is None],
@@ -82,12 +83,19 @@ def _devices() -> list[str]:
     return [*found, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
 
 
+def _slow() -> list[str]:
+    from unlearn import precision
+
+    return [precision.EMULATED] if precision.emulated() else []
+
+
 def text(found: dict[str, Any]) -> str:
     """The same for people."""
     rows = [
         ("python", f"{found['python']} on {found['system']}, {found['cores']} cores"),
         ("disk", f"{found['free_disk_gb']} GB free here"),
         ("devices", ", ".join(found["devices"]) or "none usable"),
+        *(("slow", reason) for reason in found["slow"]),
         *((name, version or "MISSING") for name, version in found["versions"].items()),
         *((name, f"not installed, needed for {use}") for name, use in found["missing_extras"].items()),
         ("faces", _faces(found["missing_for_faces"])),

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from unlearn import control, files, recipe, recipe_check, run
+from unlearn import control, files, precision, recipe, recipe_check, run
 from unlearn.audit import run as auditing
 from unlearn.audit.plan import AuditPlan
 from unlearn.audit.run import Post, Subject
@@ -176,14 +176,14 @@ def examine(
     subject: Subject,
     plan: AuditPlan,
     out: Path,
-    precision: str,
+    usual_precision: str,
     progress: Progress | None = None,
     team: Workers | None = None,
 ) -> dict[str, Any]:
     """Run an audit's cells on all processes, then write the reports once."""
     team = team or launch()
     progress = progress if progress and team.main else Silent()
-    mine = post(plan, precision, progress, team)
+    mine = post(plan, usual_precision, progress, team)
     team.together(lambda: claim(out))
     results: dict[str, Any] = {}
     with history.timed(progress):
@@ -193,9 +193,9 @@ def examine(
     return results
 
 
-def post(plan: AuditPlan, precision: str, progress: Progress, team: Workers) -> Post:
+def post(plan: AuditPlan, usual_precision: str, progress: Progress, team: Workers) -> Post:
     """This process at an audit, in the plan's precision, or else in this one."""
-    chosen = run.precision_on(team.device, plan.precision or precision)
+    chosen = precision.chosen(team.device, plan.precision or usual_precision, progress)
     return Post(team.device, team.rank, team.world, chosen, progress, team.stop)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unlearn import datasets, files, perturbation, placing, recipe
+from unlearn import datasets, files, perturbation, placing, precision, recipe
 from unlearn.crafting import history
 from unlearn.crafting import workers as processes
 from unlearn.crafting.checkpoint import Checkpoints
@@ -100,13 +100,6 @@ def test_data(settings: Recipe) -> ImageDataset:
     return open_data(settings, settings.data.test)
 
 
-def precision_on(device: torch.device, wanted: str) -> torch.dtype:
-    """`auto` is bfloat16 on CUDA devices and float32 elsewhere."""
-    if wanted == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-
-
 def craft(
     settings: Recipe,
     out: Path,
@@ -158,7 +151,7 @@ def _problem(
         seed=settings.seed,
         workers=team,
         progress=progress,
-        precision=precision_on(team.device, settings.precision),
+        precision=precision.chosen(team.device, settings.precision, progress),
         checkpoints=checkpoints,
     )
 
