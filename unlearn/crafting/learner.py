@@ -58,7 +58,7 @@ def steps(bench: Bench, cursor: Cursor, pause: Callable[[Cursor], None]) -> Curs
     if schedule.restart and cursor.trained == 0 and cursor.round and cursor.round % schedule.restart == 0:
         _restart(bench, cursor.round // schedule.restart)
     task = problem.progress.task(f"round {number}: surrogate", count)
-    with task as advance, threaded(problem.workers, problem.precision):
+    with task as advance, threaded(problem.workers):
         for step in range(cursor.trained, count):
             _learn(bench, cursor.round * count + step)
             cursor = replace(cursor, trained=step + 1)

@@ -28,7 +28,7 @@ def train_surrogate(
         Interrupted: after a stop request; this phase is done again from its start.
     """
     task = problem.progress.task("surrogate on clean images", settings.epochs)
-    with task as advance, threaded(problem.workers, problem.precision):
+    with task as advance, threaded(problem.workers):
 
         def finished(epoch: int) -> None:
             advance(1)

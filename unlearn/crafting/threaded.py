@@ -1,9 +1,12 @@
-"""Convolutions of a surrogate's training step, dealt to the cores of a CPU in fixed parts of the batch.
+"""Convolutions of a surrogate's training step, dealt to the cores of a CPU in fixed parts.
 
-The operators' own threads change the bits of sums with their number. Here the parts are fixed, and so is the order in
-which their weight gradients are added up: any number of threads and processes gives the same bytes. Only in bfloat16,
-because adding up by parts changes bits against the float32 mode, whose results stay as they are.
+The operators' own threads change the bits of sums with their number. Here the parts are fixed, so any number of
+threads and processes gives the same bytes. In float32 no sum is divided: outputs and the gradients of images go by
+images, those of weights by output channels, which gives the bits of the whole. In bfloat16 all gradients come from one
+pass by images, and the weights' are added up in the order of the parts: faster, and other bits than the whole.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +19,10 @@ from torch.overrides import TorchFunctionMode
 
 from unlearn.crafting.workers import Workers
 
-PART = 64  # images; part of the result, like batch sizes. Smaller ones lay out the weights more often than it pays
+PART = 64  # images at most; part of the result, like batch sizes. Smaller ones lay out weights more often than it pays
+CHANNELS = 4  # parts of the output channels, each at least as wide as a vector register
+NARROW = 16
+Gradients = tuple[Tensor | None, ...]
 Deal = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
 
@@ -30,9 +36,9 @@ class Shape(NamedTuple):
 
 
 @contextmanager
-def threaded(workers: Workers, precision: torch.dtype) -> Iterator[None]:
-    """Inside, convolutions of batches are dealt to the threads of this process; nothing in float32 or on a GPU."""
-    if workers.device.type != "cpu" or precision == torch.float32:
+def threaded(workers: Workers) -> Iterator[None]:
+    """Inside, convolutions of batches are dealt to the threads of this process; nothing on a GPU."""
+    if workers.device.type != "cpu":
         yield
         return
     with workers.crew() as deal, _Dealt(deal):
@@ -73,32 +79,84 @@ class _Convolution(torch.autograd.Function):
         def part(piece: Tensor) -> Tensor:
             return torch.conv2d(piece, weight, bias, *shape)
 
-        return torch.cat(deal(part, images.split(PART)))
+        return torch.cat(deal(part, _parts(images)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.shape
-        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.bias and ctx.needs_input_grad[2]]
-        sizes = [len(weight)] if ctx.bias else None
-
-        @torch.no_grad()
-        def part(piece: tuple[Tensor, Tensor]) -> tuple[Tensor | None, ...]:
-            walk = (stride, padding, dilation, False, [0, 0], groups)
-            found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
-                piece[0], piece[1], weight, sizes, *walk, wanted
-            )
-            return found
-
-        pairs = list(zip(gradient.split(PART), images.split(PART), strict=True))
-        before, weights, biases = zip(*ctx.deal(part, pairs), strict=True)
-        return torch.cat(before) if wanted[0] else None, _total(weights), _total(biases), None, None
+        wanted = Wanted(ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.bias and ctx.needs_input_grad[2])
+        divide = _without_sums if gradient.dtype == torch.float32 else _by_images
+        return *divide(_Piece(gradient, images, weight, wanted), ctx.shape, ctx.deal), None, None
 
 
-def _total(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """The sum in the order of the parts, in float32; None where no gradient is wanted."""
-    found = [part for part in parts if part is not None]
+class Wanted(NamedTuple):
+    """Which gradients somebody needs."""
+
+    images: bool
+    weight: bool
+    bias: bool
+
+
+class _Piece(NamedTuple):
+    """A backward pass or a part of it: of some images, or of some output channels."""
+
+    gradient: Tensor
+    images: Tensor
+    weight: Tensor
+    wanted: Wanted
+
+    def by_images(self, wanted: Wanted) -> list[_Piece]:
+        pairs = zip(_parts(self.gradient), _parts(self.images), strict=True)
+        return [_Piece(gradient, images, self.weight, wanted) for gradient, images in pairs]
+
+    def by_channels(self, wanted: Wanted, parts: int) -> list[_Piece]:
+        width = max(NARROW, -(-len(self.weight) // parts))
+        pairs = zip(self.gradient.split(width, dim=1), self.weight.split(width), strict=True)
+        return [_Piece(gradient, self.images, weight, wanted) for gradient, weight in pairs]
+
+
+def _parts(images: Tensor) -> Sequence[Tensor]:
+    """Parts of nearly the same size: for a handful of images the operators add up in another order."""
+    return images.tensor_split(-(-len(images) // PART))
+
+
+def _backward(shape: Shape) -> Callable[[_Piece], Gradients]:
+    @torch.no_grad()
+    def of(piece: _Piece) -> Gradients:
+        walk = (shape.stride, shape.padding, shape.dilation, False, [0, 0], shape.groups)
+        sizes = [len(piece.weight)] if piece.wanted.bias else None
+        found: Gradients = torch.ops.aten.convolution_backward(*piece[:3], sizes, *walk, piece.wanted)
+        return found
+
+    return of
+
+
+def _by_images(whole: _Piece, shape: Shape, deal: Deal) -> Gradients:
+    """All gradients of a part in one pass; those of weight and bias are added up over the parts."""
+    found = deal(_backward(shape), whole.by_images(whole.wanted))
+    return _joined(found, 0), _total(found, 1), _total(found, 2)
+
+
+def _without_sums(whole: _Piece, shape: Shape, deal: Deal) -> Gradients:
+    """Gradients of images by images, those of weight and bias by output channels: no sum is cut in two."""
+    before, after = Wanted(whole.wanted.images, False, False), whole.wanted._replace(images=False)
+    images = whole.by_images(before) if any(before) else []
+    # The channels of a grouped convolution look at different channels of the images, and stay together.
+    weights = whole.by_channels(after, CHANNELS if shape.groups == 1 else 1) if any(after) else []
+    found = deal(_backward(shape), [*images, *weights])  # together, so that no thread waits in between
+    return _joined(found, 0), _joined(found, 1), _joined(found, 2)
+
+
+def _joined(parts: Sequence[Gradients], kind: int) -> Tensor | None:
+    """Gradients of one kind in a row; None where nobody wants them."""
+    found = [gradient for part in parts if (gradient := part[kind]) is not None]
+    return torch.cat(found) if found else None
+
+
+def _total(parts: Sequence[Gradients], kind: int) -> Tensor | None:
+    """Their sum in the order of the parts, in float32; None where nobody wants them."""
+    found = [gradient for part in parts if (gradient := part[kind]) is not None]
     if not found:
         return None
     total = found[0].float()
