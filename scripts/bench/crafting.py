@@ -5,8 +5,9 @@
 
 PATH is a work tree of HanxunH/Unlearnable-Examples, see peer_em.py. Both sides get the same images, network (ResNet-18
 for 32x32, each its own, equal in work), schedule and number of threads, in turns within one run; the ratios are medians
-over rounds. `reference` is this project in float32, `fast` in bfloat16. Phases are those of a round: surrogate steps,
-noise steps with their loading and storing, the stop test; the total is all of it.
+over rounds. `reference` is this project in float32, `fast` in bfloat16, which --sides reference leaves out on CPUs that
+only emulate it. Phases are those of a round: surrogate steps, noise steps with loading and storing, the stop test;
+the total is all of it.
 """
 
 import argparse
@@ -107,7 +108,7 @@ def measure(data: ImageDataset, options: argparse.Namespace) -> Iterator[dict[st
         import peer_em
 
         peer = peer_em.load(options.peer, data, options.batch_size, options.loader_workers)
-    sides = [*SIDES, *(["peer"] if peer else [])]
+    sides = [*options.sides, *(["peer"] if peer else [])]
     found: dict[str, Any] = {rows: [] for rows in options.rows}
     limits = []
     forward = machine.gigaflop(training.build(options.network, 10, (3, 32, 32), 0), (3, 32, 32))
@@ -144,7 +145,7 @@ def table(rounds: list[dict[str, Any]], gigaflop: dict[str, float], limit: dict[
                 "share_of_limit": round(gigaflop[phase] / cpu / limit[LIMIT_OF[side]], 2),
             }
         if "peer" in rounds[0]:
-            entry["peer_over"] = {side: ratios(rounds, side, phase) for side in SIDES}
+            entry["peer_over"] = {side: ratios(rounds, side, phase) for side in rounds[0] if side != "peer"}
         out[phase] = entry
     return out
 
@@ -181,6 +182,7 @@ def main() -> None:
     parser.add_argument("--loader-workers", type=int, default=0, help="of the public code, whose default is 8")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", nargs="+", default=["sample-wise", "class-wise"], choices=sorted(ROWS))
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES))
     parser.add_argument("--quick", action="store_true", help="a small network on few random images, one round")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from methods import robust_claims
 from methods.contract import check
+from methods.learning import on_cifar10
 
 from unlearn import recipe
 from unlearn.crafting.robustness import Robustness
@@ -28,12 +29,12 @@ def test_claim_a_network_trained_on_it_learns_little() -> None:
     robust_claims.learns_little(METHOD)
 
 
-@robust_claims.on_cifar10
+@on_cifar10
 def test_claim_it_outlasts_adversarial_training_of_its_radius_and_em_does_not() -> None:
     robust_claims.outlasts_adversarial_training(METHOD)
 
 
-@robust_claims.on_cifar10
+@on_cifar10
 def test_claim_on_cifar10() -> None:
     robust_claims.learns_little_of_cifar10("small/rem")
 

@@ -4,9 +4,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
-from conftest import SHARED, make_dataset
+from conftest import make_dataset
 from methods.contract import problem
 
 from unlearn import datasets, training
@@ -23,8 +22,6 @@ Sets = tuple[ImageDataset, ImageDataset]  # for training, for tests
 QUADRANTS = make_dataset(240, contrast=6), make_dataset(300, seed=1, contrast=6)
 SHORT = Training(epochs=8, batch_size=24, sgd=SGD(0.05, clip=1.0), augment=())
 DEMO = Training(epochs=8, batch_size=64, sgd=SGD(0.05, clip=1.0), augment=("flip",))
-MINI = SHARED / "cifar10-mini"
-NEEDS_MINI = pytest.mark.skipif(not MINI.is_dir(), reason=f"no {MINI}; set UNLEARN_SHARED")
 
 
 def learned(sets: Sets, settings: Training, images: Pixels | None = None, seed: int = 0) -> float:
@@ -55,7 +52,7 @@ def kept_through_jpeg(method: Any, quality: int) -> float:
 
 @cache
 def clean(name: str) -> float:
-    """Clean accuracy on `quadrants`, `embedded` or `mini`."""
+    """Clean accuracy on `quadrants` or `embedded`."""
     return learned(sets(name), SHORT if name == "quadrants" else DEMO)
 
 
@@ -64,6 +61,4 @@ def sets(name: str) -> Sets:
     """Training and test set by name."""
     if name == "quadrants":
         return QUADRANTS
-    options = {"path": str(MINI)} if name == "mini" else {}
-    source = "parquet" if name == "mini" else "embedded"
-    return datasets.load(source, "train", **options), datasets.load(source, "test", **options)
+    return datasets.load(name, "train"), datasets.load(name, "test")
