@@ -67,8 +67,8 @@ def test_claim_kernels_dealt_at_random_protect_less() -> None:
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    """Eight epochs of 5,000 images are 630 steps, too few for half of clean 0.65: measured 0.42, and 0.57 where kernels
-    are dealt at random; the published figures are of 100 epochs of 50,000."""
+    """Not half after 1,570 steps: measured 0.45 of clean 0.67, and 0.60 where kernels are dealt at random; the
+    published figures are of 100 epochs of 50,000."""
     pixels, control = both(crafted(CUDA(), cifar("train"), "class-wise", 1.0), cifar("train"))
     assert learned_cifar(pixels) < 0.75 * clean_cifar()
     assert learned_cifar(control) > learned_cifar(pixels) + 0.08
