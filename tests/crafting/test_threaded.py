@@ -1,5 +1,6 @@
 """The fast mode: folding and casting change nothing they should not, threads do not matter, the budget holds."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_weights_cast_once_give_the_bits_of_mixed_precision(name: str) -> None:
         found.append((loss.detach(), torch.autograd.grad(loss, held)[0]))
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
+
+
+def test_threads_fold_and_call_networks_at_the_same_time() -> None:
+    """torch.fx replaces nn.Module.__call__ for the whole process while it traces."""
+    before, network, images = nn.Module.__call__, used("small_cnn"), torch.rand(2, 3, 32, 32)
+    expected = network(images)
+
+    def work(number: int) -> bool:
+        return (
+            torch.equal(network(images), expected) if number % 2 else isinstance(folded(used("small_cnn")), nn.Module)
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(80)))
+    assert nn.Module.__call__ is before
 
 
 def gradients(network: nn.Module, images: Tensor, precision: torch.dtype, threads: int = 0) -> list[Tensor]:

@@ -4,10 +4,15 @@ Exact in real arithmetic, and a third of the memory traffic less. In bfloat16 it
 precision would cast weights that need no gradient in every step, to the same bits.
 """
 
+import copy
+import threading
+from typing import Any
+
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.fx.experimental.optimization import fuse
 
+TRACING = threading.Lock()
 CAST = (nn.Conv2d, nn.Linear)  # what mixed precision runs in bfloat16; normalization that stays keeps its statistics
 
 
@@ -18,9 +23,28 @@ def folded(network: nn.Module, precision: torch.dtype = torch.float32) -> nn.Mod
         precision: of the weights of convolutions and linear layers; they are folded in float32 first. In bfloat16 the
             copy is to be called under `training.autocast`, which casts the images.
     """
-    frozen = fuse(network.eval())
+    frozen = fuse(_traced(copy.deepcopy(network.eval())), inplace=True, no_trace=True)
     frozen.requires_grad_(False)
     for module in frozen.modules():
         if precision != torch.float32 and isinstance(module, CAST):
             module.to(precision)
     return frozen.to(memory_format=torch.channels_last)
+
+
+class _OfOneThread(fx.Tracer):
+    """While it traces, fx replaces what calling a module does, everywhere; other threads go on calling theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Record the call, or carry it out where another thread makes it."""
+        if threading.get_ident() != self.thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+
+def _traced(network: nn.Module) -> fx.GraphModule:
+    with TRACING:  # two at once would put each other's replacements back, and no module could be called any more
+        return fx.GraphModule(network, _OfOneThread().trace(network), type(network).__name__)
