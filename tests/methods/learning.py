@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SHARED
+from methods import cropped
 from methods.contract import problem
 from numpy.typing import NDArray
 
@@ -87,6 +88,12 @@ def both(made: Perturbation, data: ImageDataset) -> tuple[NDArray[np.uint8], NDA
     """The protected pixels, and the control's."""
     index = np.arange(len(data))
     return made.apply_pixels(data.images, index), made.control(data.images, index, data.keys)
+
+
+def recipe_holds_on_cifar(name: str) -> None:
+    """`holds_on_cifar` of a recipe of recipes/small."""
+    settings = recipe.load(name)
+    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
 
 
 def crafted(method: object, data: ImageDataset, rows: str, epsilon: float) -> Perturbation:

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 from methods import cropped
-from methods.learning import cifar, holds_on_cifar
+from methods.learning import cifar
 
-from unlearn import recipe
 from unlearn.crafting.robustness import Robustness
 from unlearn.crafting.schedule import Schedule
 from unlearn.methods.em import EM
@@ -37,9 +36,3 @@ def outlasts_adversarial_training(method: REM | SEM) -> None:
     plain = EM(PGD(2 / 255, 3), Schedule(20, 64, 256, min_rounds=7, max_rounds=8))
     robust, em = (cropped.adversarially_learned(each, train, test) for each in (mine, plain))
     assert robust < em - 0.1
-
-
-def learns_little_of_cifar10(name: str) -> None:
-    """Less than half of the clean accuracy; noise of the same budget costs nothing."""
-    settings = recipe.load(name)
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))

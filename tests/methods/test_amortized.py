@@ -9,7 +9,7 @@ import torch
 from conftest import make_dataset, stopping
 from methods import cropped, trained
 from methods.contract import check, problem, small
-from methods.learning import cifar, holds_on_cifar, on_cifar10
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 
 from unlearn import recipe
 from unlearn.crafting import amortize, generator
@@ -97,8 +97,7 @@ def test_claim_on_textures() -> None:
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    settings = recipe.load("small/amortized")
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
+    recipe_holds_on_cifar("small/amortized")
 
 
 def half_protected(data: ImageDataset) -> Problem:

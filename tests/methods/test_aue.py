@@ -8,7 +8,7 @@ import torch
 from conftest import make_dataset
 from methods import cropped
 from methods.contract import check, problem
-from methods.learning import cifar, holds_on_cifar, on_cifar10
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 from torch import Tensor, nn
 
 from unlearn import recipe, training
@@ -81,8 +81,7 @@ def test_claim_a_network_trained_on_it_learns_little() -> None:
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    settings = recipe.load("small/aue")
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
+    recipe_holds_on_cifar("small/aue")
 
 
 @pytest.mark.parametrize("name", ["aue", "aue-cifar100", "aap", "aap-cifar100", "small/aue"])

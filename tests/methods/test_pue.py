@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from conftest import make_dataset
 from methods import cropped
 from methods.contract import check, problem
-from methods.learning import cifar, holds_on_cifar, on_cifar10
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 from torch import Tensor, nn
 
 from unlearn import recipe, training
@@ -137,8 +137,7 @@ def test_claim_a_network_trained_on_it_learns_little_and_neither_do_its_neighbor
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    settings = recipe.load("small/pue")
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
+    recipe_holds_on_cifar("small/pue")
 
 
 @pytest.mark.parametrize("name", ["pue", "pue-cifar100", "small/pue"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from methods import cropped, robust_claims
 from methods.contract import check
-from methods.learning import on_cifar10
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 
 from unlearn import recipe
 from unlearn.crafting.robustness import Robustness
@@ -38,7 +38,7 @@ def test_claim_it_outlasts_adversarial_training_of_its_radius_and_em_does_not() 
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    robust_claims.learns_little_of_cifar10("small/sem")
+    recipe_holds_on_cifar("small/sem")
 
 
 @pytest.mark.parametrize("name", ["sem", "sem-cifar100", "small/sem"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_dataset
-from methods import cropped, trained
+from methods import trained
 from methods.contract import check, problem, small
-from methods.learning import cifar, holds_on_cifar, on_cifar10
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 
 from unlearn import recipe, training
 from unlearn.crafting import ensemble
@@ -131,5 +131,4 @@ def test_claim_on_the_embedded_set() -> None:
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    settings = recipe.load("small/tap")
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
+    recipe_holds_on_cifar("small/tap")

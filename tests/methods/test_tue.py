@@ -9,7 +9,7 @@ import torch
 from conftest import make_dataset
 from methods import cropped
 from methods.contract import check, problem
-from methods.learning import cifar, holds_on_cifar, on_cifar10
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 from torch import Tensor
 
 from unlearn import recipe
@@ -126,8 +126,7 @@ def test_claim_a_network_trained_on_it_learns_little() -> None:
 
 @on_cifar10
 def test_claim_on_cifar10() -> None:
-    settings = recipe.load("small/tue")
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
+    recipe_holds_on_cifar("small/tue")
 
 
 @pytest.mark.parametrize("name", ["tue", "tue-cifar100", "small/tue"])
