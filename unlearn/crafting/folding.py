@@ -12,6 +12,8 @@ import torch
 from torch import fx, nn
 from torch.fx.experimental.optimization import fuse
 
+from unlearn.crafting import winograd
+
 TRACING = threading.Lock()
 CAST = (nn.Conv2d, nn.Linear)  # what mixed precision runs in bfloat16; normalization that stays keeps its statistics
 
@@ -28,6 +30,8 @@ def folded(network: nn.Module, precision: torch.dtype = torch.float32) -> nn.Mod
     for module in frozen.modules():
         if precision != torch.float32 and isinstance(module, CAST):
             module.to(precision)
+    if precision == torch.float32:
+        winograd.replace(frozen)
     return frozen.to(memory_format=torch.channels_last)
 
 

@@ -142,10 +142,15 @@ def _without_sums(whole: _Piece, shape: Shape, deal: Deal) -> Gradients:
     """Gradients of images by images, those of weight and bias by output channels: no sum is cut in two."""
     before, after = Wanted(whole.wanted.images, False, False), whole.wanted._replace(images=False)
     images = whole.by_images(before) if any(before) else []
-    # The channels of a grouped convolution look at different channels of the images, and stay together.
-    weights = whole.by_channels(after, CHANNELS if shape.groups == 1 else 1) if any(after) else []
+    weights = whole.by_channels(after, CHANNELS if _divisible(whole.weight, shape) else 1) if any(after) else []
     found = deal(_backward(shape), [*images, *weights])  # together, so that no thread waits in between
     return _joined(found, 0), _joined(found, 1), _joined(found, 2)
+
+
+def _divisible(weight: Tensor, shape: Shape) -> bool:
+    """Whether output channels can be told apart: those of a group look at channels of the images that others don't, and
+    1x1 kernels are matrix products, whose order of summation depends on their width."""
+    return shape.groups == 1 and weight.shape[2:].numel() > 1
 
 
 def _joined(parts: Sequence[Gradients], kind: int) -> Tensor | None:
