@@ -5,16 +5,19 @@
 
 PATH is a work tree of HanxunH/Unlearnable-Examples, see peer_em.py. Both sides get the same images, network (ResNet-18
 for 32x32, each its own, equal in work), schedule and number of threads, in turns within one run; the ratios are medians
-over rounds. `reference` is this project in float32, `fast` in bfloat16, which --sides reference leaves out on CPUs that
-only emulate it. Phases are those of a round: surrogate steps, noise steps with loading and storing, the stop test;
-the total is all of it.
+over rounds. Each side has a process of its own, where the other's use of memory makes it neither faster nor slower.
+`reference` is this project in float32, `fast` in bfloat16, which --sides reference leaves out on CPUs that only emulate
+it. Phases are those of a round: surrogate steps, noise steps with loading and storing, the stop test; the total is all
+of it.
 """
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,10 +71,13 @@ def ours(data: ImageDataset, rows: str, side: str, options: argparse.Namespace) 
     return watch.spent
 
 
-def peers(module: Any, rows: str, options: argparse.Namespace) -> Spent:
+def peers(data: ImageDataset, rows: str, options: argparse.Namespace) -> Spent:
     """One crafting run of the public code."""
     import peer_em
 
+    module = sys.modules.get("perturbation") or peer_em.load(
+        options.peer, data, options.batch_size, options.loader_workers
+    )
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     network = peer_em.resnet18()
@@ -101,14 +107,17 @@ def work(rows: str, forward: float, options: argparse.Namespace) -> dict[str, fl
     return found | {"total": sum(found.values())}
 
 
-def measure(data: ImageDataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """All sides in turns, round after round, each round beginning with another side; the figures after each round."""
-    peer = None
-    if options.peer:
-        import peer_em
+def once(rows: str, side: str, options: argparse.Namespace) -> Spent:
+    """One crafting run of a side, in its process."""
+    data = images(options)
+    return peers(data, rows, options) if side == "peer" else ours(data, rows, side, options)
 
-        peer = peer_em.load(options.peer, data, options.batch_size, options.loader_workers)
-    sides = [*options.sides, *(["peer"] if peer else [])]
+
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """All sides in turns, round after round, each round beginning with another side; the figures after each round."""
+    sides = [*options.sides, *(["peer"] if options.peer else [])]
+    spawn = multiprocessing.get_context("spawn")
+    processes = {side: ProcessPoolExecutor(1, mp_context=spawn) for side in sides}
     found: dict[str, Any] = {rows: [] for rows in options.rows}
     limits = []
     forward = machine.gigaflop(training.build(options.network, 10, (3, 32, 32), 0), (3, 32, 32))
@@ -116,9 +125,7 @@ def measure(data: ImageDataset, options: argparse.Namespace) -> Iterator[dict[st
         limits.append(machine.limits())
         turn = sides[round_ % len(sides) :] + sides[: round_ % len(sides)]
         for rows in options.rows:
-            one = {
-                side: peers(peer, rows, options) if side == "peer" else ours(data, rows, side, options) for side in turn
-            }
+            one = {side: processes[side].submit(once, rows, side, options).result() for side in turn}
             found[rows].append({side: {"wall": spent.wall, "cpu": spent.cpu} for side, spent in one.items()})
             print(f"round {round_ + 1} {rows}: " + told(one), file=sys.stderr, flush=True)
         limit = {name: max(each[name] for each in limits) for name in limits[0]}
@@ -190,7 +197,7 @@ def main() -> None:
         options.network, options.images, options.batch_size, options.rounds = "small_cnn", 64, 32, 1
     settings = {key: value for key, value in vars(options).items() if key not in ("json", "data", "peer", "quick")}
     about = {"settings": settings, "machine": machine.about()}
-    for done, figures in enumerate(measure(images(options), options), start=1):
+    for done, figures in enumerate(measure(options), start=1):
         found = about | {"rounds_done": done} | figures
         if options.json:
             options.json.write_text(json.dumps(found, indent=2) + "\n")
