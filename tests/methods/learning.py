@@ -91,10 +91,10 @@ def both(made: Perturbation, data: ImageDataset) -> tuple[NDArray[np.uint8], NDA
     return made.apply_pixels(data.images, index), made.control(data.images, index, data.keys)
 
 
-def recipe_holds_on_cifar(name: str) -> None:
+def recipe_holds_on_cifar(name: str, share: float = 0.5) -> None:
     """`holds_on_cifar` of a recipe of recipes/small."""
     settings = recipe.load(name)
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))))
+    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))), share)
 
 
 def crafted(method: object, data: ImageDataset, rows: str, epsilon: float) -> Perturbation:
