@@ -59,3 +59,16 @@ def test_nothing_is_said_where_bfloat16_is_computed_or_torch_cannot_tell(
     precision.chosen(CPU, "bfloat16", heard)
     assert not heard.said
     assert precision.EMULATED not in doctor.text(doctor.examine())
+
+
+@pytest.mark.parametrize(("half", "said"), [(1.0, []), (1.1, []), (1.9, [precision.SLOWER])])
+def test_the_doctor_tells_where_computed_bfloat16_is_slower(
+    half: float, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, avx512_bf16=True)
+    monkeypatch.setattr(precision, "seconds", lambda kind: half if kind == torch.bfloat16 else 1.0)
+    assert doctor.examine()["slow"] == said
+
+
+def test_products_take_time() -> None:
+    assert 0 < precision.seconds(torch.float32, 16) < precision.seconds(torch.float32, 512)

@@ -86,7 +86,8 @@ def _devices() -> list[str]:
 def _slow() -> list[str]:
     from unlearn import precision
 
-    return [precision.EMULATED] if precision.emulated() else []
+    reason = precision.slow()
+    return [reason] if reason else []
 
 
 def text(found: dict[str, Any]) -> str:
