@@ -27,12 +27,17 @@ def folded(network: nn.Module, precision: torch.dtype = torch.float32) -> nn.Mod
     """
     frozen = fuse(_traced(copy.deepcopy(network.eval())), inplace=True, no_trace=True)
     frozen.requires_grad_(False)
-    for module in frozen.modules():
-        if precision != torch.float32 and isinstance(module, CAST):
-            module.to(precision)
     if precision == torch.float32:
         winograd.replace(frozen)
+    else:
+        _cast(frozen, precision)
     return frozen.to(memory_format=torch.channels_last)
+
+
+def _cast(network: nn.Module, precision: torch.dtype) -> None:
+    for module in network.modules():
+        if isinstance(module, CAST):
+            module.to(precision)
 
 
 class _OfOneThread(fx.Tracer):
