@@ -21,9 +21,9 @@ FLOORS = {
     2: ("crafting", "faces"),
     3: ("methods", "defenses"),
     4: ("audit", "release", "photos"),
-    5: ("recipe", "recipe_files", "recipe_check", "recipe_schema", "run", "examination", "publish", "expectations",
-        "protection", "people", "album", "album_timing", "photo_pairs", "photo_audit", "matching", "against",
-        "cloaking_photos", "face_album", "foreign"),
+    5: ("recipe", "recipe_files", "recipe_check", "recipe_kinds", "recipe_schema", "run", "examination", "publish",
+        "expectations", "protection", "people", "album", "album_timing", "photo_pairs", "photo_audit", "matching",
+        "against", "cloaking_photos", "face_album", "foreign"),
     6: ("cli", "cli_audit", "cli_people", "cli_photos", "catalog", "doctor", "__main__"),
 }  # fmt: skip
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -110,7 +110,11 @@ def test_nothing_unsafe() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["ls"], ["ls", "methods"], ["show", "demo"], ["validate", "em"], ["validate", "demo"]]
+    "arguments",
+    [
+        *(["--help"], ["ls"], ["ls", "methods"], ["show", "demo"]),
+        *(["validate", name] for name in ("em", "demo", "audits/full", "audits/faces")),
+    ],
 )
 def test_light_commands_do_not_import_torch(arguments: list[str]) -> None:
     code = (

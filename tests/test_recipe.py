@@ -1,5 +1,6 @@
 """Recipes: strict YAML, every error at once with its place and the nearest name, overrides, resolution."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,32 @@ def test_the_hash_follows_what_decides_the_noise() -> None:
     ):
         assert recipe.load("demo", [override, "method.schedule.portion=1.0"]).hash != base
     assert recipe.load("demo", ["audit.seeds=5"]).hash == base
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_files.names() if name.startswith("audits/")])
+def test_every_audit_is_told_from_noise_to_craft(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"describes an audit.*; noise to craft was expected") as caught:
+        recipe.load(name)
+    assert len(caught.value.problems) == 1
+    assert recipe_check.load_plan(name).headline.startswith("audit ")
+
+
+@pytest.mark.parametrize("load", [recipe_check.load_audit, recipe_check.load_matching])
+def test_noise_to_craft_is_no_audit(load: Callable[[str], object]) -> None:
+    with pytest.raises(
+        RecipeError, match=r"^recipes/em\.yaml: describes noise to craft, for `unlearn craft`; an audit"
+    ):
+        load("em")
+
+
+def test_a_recipe_of_few_keys_is_what_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("seeds: 2\n")
+    assert recipe_check.load_audit(str(path)).seeds == recipe_check.load_matching(str(path)).seeds == 2
+    assert problems(tmp_path, "epsilonn: 8/255\n")[0].startswith("mine.yaml method: is missing")
+
+
+def test_overrides_of_an_audit_are_checked_as_those_of_noise() -> None:
+    assert recipe_check.load_audit("audits/small", ["seeds=7"]).seeds == 7
+    with pytest.raises(RecipeError, match="did you mean seeds"):
+        recipe_check.load_audit("audits/small", ["sedes=7"])

@@ -77,15 +77,27 @@ def validate(
     data: Data = None,
     open_data: Annotated[bool, typer.Option("--open", help="Also read the data.")] = False,
 ) -> None:
-    """Check a recipe, all of it at once, without running it."""
-    from unlearn import recipe
+    """Check a recipe of noise or of an audit, all of it at once, without running it."""
+    from unlearn import recipe, recipe_files, recipe_kinds
 
+    if recipe_kinds.kind_of(recipe_files.read(name).content) is not recipe_kinds.NOISE:
+        return _validate_audit(name, _changes(overrides, data), open_data)
     settings = recipe.load(name, _changes(overrides, data))
     if open_data:
         from unlearn import run
 
         typer.echo(run.preview(settings))
     typer.echo(f"{name}: valid; {settings.rows} {settings.method_name} on {settings.source}, hash {settings.hash}")
+
+
+def _validate_audit(name: str, changes: list[str], open_data: bool) -> None:
+    from unlearn import recipe_check
+    from unlearn.errors import RecipeError
+
+    if open_data:
+        raise RecipeError([f"{name}: is an audit and names no data; --open is for recipes of noise"])
+    plan = recipe_check.load_plan(name, changes)
+    typer.echo(f"{name}: valid; {plan.headline}")
 
 
 @app.command()

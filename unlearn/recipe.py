@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ConfigDict
 
-from unlearn import recipe_check, recipe_files, schema
+from unlearn import recipe_check, recipe_files, recipe_kinds, schema
 from unlearn.audit.plan import AuditPlan
 from unlearn.crafting.domain import Band
 from unlearn.crafting.schedule import Surrogate
@@ -66,7 +66,7 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe by name (`demo`, `faces/em`) or path, with dotted overrides `method.pgd.steps=5`.
 
     Raises:
-        RecipeError: with every problem found.
+        RecipeError: with every problem found, or one line where it is the recipe of an audit.
         UnknownName: no such recipe, with the nearest name.
     """
     source = recipe_files.read(name_or_path, overrides)
@@ -76,6 +76,7 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 def validate(source: Source) -> Recipe:
     """Check a recipe's content against the schemas that its names stand for, all of them at once."""
     content = source.content
+    recipe_kinds.require(source, recipe_kinds.NOISE)
     top, problems = schema.check(TopLevel, content)
     method, method_name, wrong_method = recipe_check.method(content.get("method"))
     data, source_name, options, wrong_data = recipe_check.data(content.get("data"))

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unlearn import recipe_files, registry, schema
+from unlearn import recipe_files, recipe_kinds, registry, schema
+from unlearn.audit.face_plan import FacePlan
 from unlearn.audit.plan import AuditPlan
 from unlearn.crafting.schedule import Surrogate
 from unlearn.errors import RecipeError, UnlearnError
 from unlearn.faces import embedders as faces
 from unlearn.recipe_files import Source
+from unlearn.recipe_kinds import Kind
 from unlearn.recipe_schema import DataSettings, TopLevel
 
 Found = list[schema.Problem]
@@ -75,16 +77,40 @@ def audit(spec: Any) -> tuple[AuditPlan, Found]:
     return plan, _under("audit", problems)
 
 
-def load_audit(name_or_path: str) -> AuditPlan:
-    """Read an audit recipe by name (`audits/standard`) or path.
+def load_audit(name_or_path: str, overrides: Sequence[str] = ()) -> AuditPlan:
+    """Read an audit recipe by name (`audits/standard`) or path, with overrides such as `seeds=3`.
 
     Raises:
         RecipeError: with every problem found.
     """
-    source = recipe_files.read(name_or_path)
-    plan, problems = schema.check(AuditPlan, source.content)
+    return AuditPlan(**vars(_loaded(recipe_kinds.AUDIT, name_or_path, overrides)))
+
+
+def load_matching(name_or_path: str, overrides: Sequence[str] = ()) -> FacePlan:
+    """Read the recipe of an audit against matching, such as `audits/faces`, by name or path.
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    return FacePlan(**vars(_loaded(recipe_kinds.MATCHING, name_or_path, overrides)))
+
+
+def load_plan(name_or_path: str, overrides: Sequence[str] = ()) -> AuditPlan | FacePlan:
+    """Read the recipe of either audit.
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    kind = recipe_kinds.kind_of(recipe_files.read(name_or_path).content, recipe_kinds.AUDIT)
+    return (load_matching if kind is recipe_kinds.MATCHING else load_audit)(name_or_path, overrides)
+
+
+def _loaded(kind: Kind, name_or_path: str, overrides: Sequence[str]) -> Any:
+    source = recipe_files.read(name_or_path, overrides)
+    recipe_kinds.require(source, kind)
+    plan, problems = schema.check(kind.schema, source.content)
     refuse(source, problems)
-    return AuditPlan(**vars(plan))
+    return plan
 
 
 def network(content: Mapping[str, Any]) -> Found:

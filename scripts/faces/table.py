@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from unlearn import files, progress, recipe
+from unlearn import files, progress, recipe, recipe_check
 from unlearn.audit import face_report
 from unlearn.audit.face_lines import Line, lines, summarize
 from unlearn.audit.face_plan import FacePlan
@@ -31,7 +31,6 @@ from unlearn.audit.report import plain
 from unlearn.errors import DataError
 from unlearn.faces import embedders
 from unlearn.images import SUFFIXES
-from unlearn.matching import audit as auditing
 from unlearn.matching import rows as matching_rows
 from unlearn.matching import trial
 from unlearn.matching.scene import Person, Scene, look_with, missing, of_folder
@@ -221,7 +220,7 @@ def turns(arguments: argparse.Namespace) -> list[tuple[list[str], list[str]]]:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All turns as one result."""
-    plan = auditing.load_plan(arguments.recipe)
+    plan = recipe_check.load_matching(arguments.recipe)
     parts = [table(arguments, plan, surrogates, asked) for surrogates, asked in turns(arguments)]
     rows = [row for part in parts for row in part["rows"]]
     results = matching_rows.collect(rows, plan, look_with(replace(plan, recognisers=tuple(arguments.recognisers))))

@@ -11,7 +11,7 @@ from conftest import SHARED, unlearn
 from face_fakes import Center, disguised, portrait, recogniser, saved
 from PIL import Image
 
-from unlearn import photo_pairs
+from unlearn import photo_pairs, recipe_check
 from unlearn.audit import face_lines
 from unlearn.audit.channels import EVERY
 from unlearn.audit.face_plan import Adapter, FacePlan, Tuning
@@ -252,14 +252,14 @@ def test_what_cannot_be_audited(
     ],
 )
 def test_the_recipes_are_plans(name: str, recognisers: tuple[str, ...]) -> None:
-    assert auditing.load_plan(name).recognisers == recognisers
+    assert recipe_check.load_matching(name).recognisers == recognisers
 
 
 def test_a_wrong_plan_is_refused_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("channels: [jpg-75]\nadaptor: {}\n")
     with pytest.raises(RecipeError) as caught:
-        auditing.load_plan(str(path))
+        recipe_check.load_matching(str(path))
     assert "did you mean jpeg-75?" in str(caught.value)
     assert "did you mean adapter?" in str(caught.value)
 

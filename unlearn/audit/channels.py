@@ -1,12 +1,19 @@
-"""What a platform does to a photo before anybody can collect it: named functions on Pillow images."""
+"""What a platform does to a photo before anybody can collect it: named functions on Pillow images.
+
+Pillow is imported inside them, because plans of audits only need the names.
+"""
+
+from __future__ import annotations
 
 import io
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
-Channel = Callable[[Image.Image], Image.Image]
+    Channel = Callable[[Image.Image], Image.Image]
 
 
 def as_it_is(image: Image.Image) -> Image.Image:
@@ -16,6 +23,8 @@ def as_it_is(image: Image.Image) -> Image.Image:
 
 def recompressed(image: Image.Image, quality: int = 75) -> Image.Image:
     """Encoded as JPEG once more."""
+    from PIL import Image
+
     stream = io.BytesIO()
     image.save(stream, format="JPEG", quality=quality)
     return Image.open(stream, formats=("JPEG",))
@@ -23,6 +32,8 @@ def recompressed(image: Image.Image, quality: int = 75) -> Image.Image:
 
 def halved(image: Image.Image) -> Image.Image:
     """Half the width and height."""
+    from PIL import Image
+
     size = (max(1, image.width // 2), max(1, image.height // 2))
     return image.resize(size, Image.Resampling.LANCZOS)
 
@@ -34,6 +45,8 @@ def halved_and_recompressed(image: Image.Image) -> Image.Image:
 
 def limited(image: Image.Image, side: int) -> Image.Image:
     """The longer side reduced to `side` pixels; smaller photos stay as they are."""
+    from PIL import Image
+
     factor = side / max(image.size)
     if factor >= 1:
         return image

@@ -88,3 +88,8 @@ class FacePlan:
         "recognisers that are not named here, and those of the future",
         "photos of the person that others took, or that are published already",
     )
+
+    @property
+    def headline(self) -> str:
+        """Who looks through what, in a line."""
+        return f"audit against matching by {', '.join(self.recognisers)} through {', '.join(self.channels)}"

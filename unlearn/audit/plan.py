@@ -91,3 +91,10 @@ class AuditPlan:
     def victim_seeds(self) -> range:
         """The seeds of the victims."""
         return range(self.first_seed, self.first_seed + self.seeds)
+
+    @property
+    def headline(self) -> str:
+        """The victims and the size of the audit, in a line."""
+        defenses, victims = len(self.defenses), ", ".join(self.victims)
+        trainings = len(self.victims) * defenses * self.seeds
+        return f"audit by {victims}, defenses: {defenses}, seeds: {self.seeds}, trainings on each set: {trainings}"

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from unlearn import files, photo_pairs, recipe_check, recipe_files, schema
+from unlearn import files, photo_pairs, recipe_check
 from unlearn.audit import face_report
 from unlearn.audit.face_plan import FacePlan
 from unlearn.audit.face_rows import CLEAN, PROTECTED, RANDOM
@@ -23,18 +23,6 @@ from unlearn.matching.scene import Person, Scene, look_with, missing, of_folder
 from unlearn.matching.views import Photo, Views, of_file, with_random_noise
 from unlearn.photo_pairs import FEWEST, Pair
 from unlearn.progress import Progress, Silent
-
-
-def load_plan(name_or_path: str) -> FacePlan:
-    """Read an audit recipe such as audits/faces, by name or path.
-
-    Raises:
-        RecipeError: with every problem found.
-    """
-    source = recipe_files.read(name_or_path)
-    plan, problems = schema.check(FacePlan, source.content)
-    recipe_check.refuse(source, problems)
-    return FacePlan(**vars(plan))
 
 
 def audit(
@@ -60,7 +48,7 @@ def audit(
     Raises:
         DataError: no archive, no person with enough photos, nobody to be told from, or unreadable photos.
     """
-    chosen = plan if isinstance(plan, FacePlan) else load_plan(plan or "audits/faces")
+    chosen = plan if isinstance(plan, FacePlan) else recipe_check.load_matching(plan or "audits/faces")
     chosen = replace(chosen, recognisers=tuple(recognisers) or chosen.recognisers)
     pairs, strangers = photo_pairs.pairs(out, originals, state), of_folder(distractors)
     views = look_with(chosen, device)
