@@ -234,3 +234,19 @@ def test_overrides_of_an_audit_are_checked_as_those_of_noise() -> None:
     assert recipe_check.load_audit("audits/small", ["seeds=7"]).seeds == 7
     with pytest.raises(RecipeError, match="did you mean seeds"):
         recipe_check.load_audit("audits/small", ["sedes=7"])
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        (
+            "nosuch",
+            r"there are: aap, .*, audits/\.\.\., .*, em, .*, small/\.\.\., .*uc \(`unlearn ls recipes`",
+        ),
+        ("photos/nosuch", r"there are: photos/high, photos/low, photos/mid \(`unlearn ls recipes`"),
+        ("nowhere/nosuch", r"there are: aap, aap-cifar100, "),
+    ],
+)
+def test_an_unknown_recipe_is_told_from_those_beside_it(name: str, choices: str) -> None:
+    with pytest.raises(UnknownName, match=choices):
+        recipe.load(name)

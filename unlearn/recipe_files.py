@@ -1,5 +1,6 @@
 """Recipe files: finding them by name, reading YAML strictly, dotted overrides, and lines for messages."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,21 @@ def find(name_or_path: str) -> Path:
     """
     path = Path(name_or_path)
     if path.is_dir():
-        raise RecipeError([f"{name_or_path}: is a folder; name a recipe file or one of: {', '.join(names())}"])
+        raise RecipeError([f"{name_or_path}: is a folder; name a recipe file or one of: {_choices('')}"])
     if path.is_file():
         return path
     if name_or_path in names():
         return folder() / f"{name_or_path}.yaml"
     near = suggestion(name_or_path, names())
-    raise UnknownName(f'recipe "{name_or_path}" does not exist{near}; there are: {", ".join(names())}')
+    raise UnknownName(f'recipe "{name_or_path}" does not exist{near}; there are: {_choices(name_or_path)}')
+
+
+def _choices(name: str) -> str:
+    """The recipes beside one of this name; folders of others stand for theirs, so that the line can be read."""
+    inside = name.rpartition("/")[0]
+    beside = [each for each in names() if inside and each.startswith(f"{inside}/")]
+    found = beside or sorted({re.sub("/.*", "/...", each) for each in names()})
+    return f"{', '.join(found)} (`unlearn ls recipes` tells what they are)"
 
 
 def read(name_or_path: str, overrides: Sequence[str] = ()) -> Source:
