@@ -33,6 +33,13 @@ def test_amortized(tmp_path: Path) -> None:
     assert all(set(part) == {"clean", "random", "amortized 0.5"} for part in parts.values())
 
 
+def test_side_by_side(tmp_path: Path) -> None:
+    found = quick("side_by_side", tmp_path)
+    assert set(found["seconds"]) == {"one after the other", "side by side"}
+    assert len(found["ratio_by_round"]) == found["settings"]["rounds"] == 1
+    assert found["ratio"] > 0
+
+
 def test_audit(tmp_path: Path) -> None:
     found = quick("audit", tmp_path)
     assert found["float32"]["samples_a_second"] > 0

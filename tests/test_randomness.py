@@ -1,5 +1,8 @@
 """Draws depend on (seed, stream, epoch, sample) and on nothing else."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -57,3 +60,17 @@ def test_draws_bind_the_arguments() -> None:
 
 
 KNOWN = [[-3310489580050426434, 4991365858418047184], [-6484328433750680379, -145490671939555964]]
+
+
+def test_seeded_is_for_one_thread_at_a_time_and_leaves_the_state_alone() -> None:
+    def drawn(seed: int) -> list[float]:
+        with randomness.seeded(seed):
+            found = torch.rand(1).tolist()
+            time.sleep(0.002)
+            return found + torch.rand(1).tolist()
+
+    before = torch.get_rng_state()
+    expected = [drawn(seed) for seed in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(drawn, range(16))) == expected
+    assert torch.equal(torch.get_rng_state(), before)

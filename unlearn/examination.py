@@ -196,7 +196,7 @@ def examine(
 def post(plan: AuditPlan, usual_precision: str, progress: Progress, team: Workers) -> Post:
     """This process at an audit, in the plan's precision, or else in this one."""
     chosen = precision.chosen(team.device, plan.precision or usual_precision, progress)
-    return Post(team.device, team.rank, team.world, chosen, progress, team.stop)
+    return Post(team.device, team.rank, team.world, chosen, progress, team.stop, team.threads)
 
 
 def claim(out: Path) -> None:

@@ -1,5 +1,6 @@
 """How much memory this process needs: anonymous pages only, since pages of mapped files can be dropped at any time."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -15,6 +16,14 @@ def anonymous() -> int | None:
         return None
     found = next((line for line in lines if line.startswith("RssAnon:")), None)
     return int(found.split()[1]) * 1024 if found else None
+
+
+def installed() -> int | None:
+    """Bytes of memory that the machine has; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 class Peak:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 Advance = Callable[[int], None]
 LINE_EVERY_SECONDS = 5.0
+WRITING = threading.Lock()  # work that is done in several threads tells of it line by line
 
 
 class Progress(Protocol):
@@ -69,22 +71,25 @@ class Lines(Silent):
 
         def advance(units: int) -> None:
             nonlocal done, last
-            done += units
-            if time.monotonic() - last > LINE_EVERY_SECONDS:
-                last = time.monotonic()
-                print(f"{name}: {done}/{total}", file=sys.stderr, flush=True)
+            with WRITING:
+                done += units
+                if time.monotonic() - last > LINE_EVERY_SECONDS:
+                    last = time.monotonic()
+                    print(f"{name}: {done}/{total}", file=sys.stderr, flush=True)
 
         yield advance
 
     def log(self, event: str, **facts: Any) -> None:
-        print(line(event, facts), file=sys.stderr, flush=True)
+        with WRITING:
+            print(line(event, facts), file=sys.stderr, flush=True)
 
 
 class JsonLines(Silent):
     """One JSON object a line on stdout."""
 
     def log(self, event: str, **facts: Any) -> None:
-        print(json.dumps({"event": event, **facts}), flush=True)
+        with WRITING:
+            print(json.dumps({"event": event, **facts}), flush=True)
 
 
 class Logged:
@@ -100,7 +105,7 @@ class Logged:
         return self.inner.task(name, total)
 
     def log(self, event: str, **facts: Any) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        with WRITING, self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": event, **facts}) + "\n")
         self.inner.log(event, **facts)
 

@@ -6,6 +6,9 @@ the calls; with this one, any process can compute any sample's numbers at any ti
 """
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 
@@ -15,6 +18,7 @@ from torch import Tensor
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _LOW = (1 << 24) - 1
+_GLOBAL = threading.RLock()
 
 
 def _signed(word: int) -> int:
@@ -34,6 +38,17 @@ def _mix(words: Tensor) -> Tensor:
     words = (words ^ _shift(words, 30)) * _MULTIPLY_1
     words = (words ^ _shift(words, 27)) * _MULTIPLY_2
     return words ^ _shift(words, 31)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, torch's own random numbers start from this seed, on the CPU; outside they are as they were.
+
+    For weights of new layers, whose makers take no generator. One thread at a time: there is one state for all.
+    """
+    with _GLOBAL, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def base(seed: int, stream: str, epoch: int = 0) -> int:

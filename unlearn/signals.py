@@ -12,9 +12,10 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR
 
 @dataclass
 class StopRequest:
-    """Set by a signal, read by loops between two pieces of work."""
+    """Set by a signal, read by loops between two pieces of work; at_once: asked for twice, for long work in threads."""
 
     requested: bool = False
+    at_once: bool = False
 
 
 @contextlib.contextmanager
@@ -24,6 +25,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.requested and number == signal.SIGINT:
+            stop.at_once = True
             raise KeyboardInterrupt
         stop.requested = True
 

@@ -67,8 +67,7 @@ def build(name: str, classes: int, shape: tuple[int, ...], seed: int) -> nn.Modu
         UnknownName: no such network.
     """
     registry.require("network", name, registry.networks())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with randomness.seeded(seed):
         network: nn.Module = getattr(networks, name)(classes, shape[0], min(shape[1:]))
         network.eval()
         with torch.no_grad():

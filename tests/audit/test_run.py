@@ -1,6 +1,8 @@
 """The audit: what its cells train on, that they are kept, and that it can tell a protection from none."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 import torch
 from conftest import make_dataset
 
+from unlearn import memory, schema
 from unlearn.audit import cells as grid
 from unlearn.audit import run as auditing
+from unlearn.audit import side_by_side
 from unlearn.audit.cells import Bench, Cell
 from unlearn.audit.plan import AuditPlan, Sweep
 from unlearn.audit.run import Post, Subject
@@ -19,8 +23,9 @@ from unlearn.datasets import ImageDataset
 from unlearn.defenses._field import named
 from unlearn.defenses.jpeg import JPEG
 from unlearn.defenses.none import NoDefense
+from unlearn.defenses.simclr import SimCLR
 from unlearn.errors import DataError, Interrupted
-from unlearn.progress import Silent
+from unlearn.progress import Advance, Silent
 from unlearn.settings import SGD, Training
 from unlearn.signals import StopRequest
 
@@ -85,10 +90,92 @@ def test_finished_cells_are_not_run_again(subject: Subject, tmp_path: Path, monk
         audited(subject, replace(PLAN, training=replace(TRAINING, epochs=5)), tmp_path)
 
 
+class StopAfterOne(Silent):
+    """Asks for a stop while the first cell is in hand."""
+
+    def __init__(self) -> None:
+        self.stop = StopRequest()
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Advance]:
+        def advance(units: int) -> None:
+            self.stop.requested = True
+
+        yield advance
+
+
 def test_a_stop_leaves_after_the_cell_in_hand(subject: Subject, tmp_path: Path) -> None:
+    progress = StopAfterOne()
+    with pytest.raises(Interrupted):
+        auditing.audit(subject, PLAN, tmp_path, Post(progress=progress, stop=progress.stop))
+    assert len(list((tmp_path / "cells").iterdir())) == 1
+
+
+def test_a_stop_before_anything_begins_leaves_at_once(subject: Subject, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         auditing.audit(subject, PLAN, tmp_path, Post(stop=StopRequest(True)))
-    assert len(list((tmp_path / "cells").iterdir())) == 1
+    assert not list((tmp_path / "cells").iterdir())
+
+
+def test_an_interrupt_while_stopping_ends_trainings_at_their_next_epoch(subject: Subject, tmp_path: Path) -> None:
+    progress = StopAfterOne()
+    progress.stop.at_once = True
+    with pytest.raises(Interrupted, match="runs the training again"):
+        auditing.audit(subject, PLAN, tmp_path, Post(progress=progress, stop=progress.stop, threads=2))
+    assert not list((tmp_path / "cells").iterdir())
+
+
+# What draws weights of its own, keeps images for others, or takes gradients in its own way.
+KINDS = [
+    *("none", {"name": "jpeg", "quality": 10}, {"name": "adversarial", "steps": 1}, "orthogonal_projection"),
+    *({"name": "simclr", "epochs": 1, "batch_size": 60}, {"name": "purifier", "pairs": 20, "width": 8, "steps": 2}),
+]
+
+
+def test_trainings_side_by_side_give_the_same_figures(subject: Subject, tmp_path: Path) -> None:
+    plan, problems = schema.check(AuditPlan, {"victims": ["small_cnn"], "defenses": KINDS, "seeds": 1})
+    assert not problems
+    plan = replace(AuditPlan(**vars(plan)), training=replace(TRAINING, epochs=1, augment=("flip",)), detection=True)
+    found = []
+    for threads in (1, 4):
+        auditing.audit(subject, plan, tmp_path / str(threads), Post(threads=threads))
+        results = auditing.finish(subject, plan, tmp_path / str(threads))
+        rows = [*results["rows"], *results["detection"]]
+        found.append([{key: row[key] for key in row if not key.endswith("seconds")} for row in rows])
+    assert len(found[0]) > 3 * len(KINDS)
+    assert found[0] == found[1]
+
+
+def test_progress_counts_the_planned_epochs_whatever_a_defense_does(subject: Subject, tmp_path: Path) -> None:
+    progress = Counted()
+    defenses = (named("none"), SimCLR(epochs=3, batch_size=60))
+    plan = replace(PLAN, defenses=defenses, training=replace(TRAINING, epochs=2))
+    auditing.audit(subject, plan, tmp_path, Post(threads=2, progress=progress))
+    assert progress.done == progress.total == 6 * 2
+    auditing.audit(subject, plan, tmp_path, Post(progress=progress))
+    assert progress.done == progress.total
+
+
+class Counted(Silent):
+    """Adds up what it is told."""
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Advance]:
+        self.done, self.total = 0, total
+
+        def advance(units: int) -> None:
+            self.done += units
+
+        yield advance
+
+
+def test_trainings_that_memory_does_not_hold_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = np.zeros((1, 3, 32, 32), np.uint8), np.zeros((1, 3, 224, 224), np.uint8)
+    monkeypatch.setattr(memory, "installed", lambda: 16 * 2**30)
+    assert [side_by_side.at_once(threads, 128, small) for threads in (1, 4, 64)] == [1, 4, 9]
+    assert side_by_side.at_once(8, 128, large) == 1
+    monkeypatch.setattr(memory, "installed", lambda: None)
+    assert side_by_side.at_once(8, 128, large) == 8
 
 
 def test_two_processes_share_the_cells(subject: Subject, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import numpy as np
 import torch
 
 from unlearn import control, files, images, placing
-from unlearn.audit import detection, report, summary
+from unlearn.audit import detection, report, side_by_side, summary
 from unlearn.audit.cells import Bench, Cell, cells, run, settings
 from unlearn.audit.plan import AuditPlan
+from unlearn.audit.side_by_side import Training
+from unlearn.crafting.workers import Workers
 from unlearn.datasets import ImageDataset
 from unlearn.environment import device_name, versions
 from unlearn.errors import DataError, Interrupted
 from unlearn.images import Pixels
-from unlearn.progress import Progress, Silent
+from unlearn.progress import Advance, Progress, Silent
 from unlearn.promise import Promise
 from unlearn.quantities import whole_levels
 from unlearn.signals import StopRequest
@@ -48,7 +51,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Post:
-    """This process among those that share an audit, and how it says how far it is."""
+    """This process among those that share an audit, and how it says how far it is; threads: its cores, on a CPU."""
 
     device: torch.device = torch.device("cpu")
     rank: int = 0
@@ -56,29 +59,33 @@ class Post:
     precision: torch.dtype = torch.float32
     progress: Progress = field(default_factory=Silent)
     stop: StopRequest = field(default_factory=StopRequest)
+    threads: int = 1
 
 
 def audit(subject: Subject, plan: AuditPlan, out: Path, post: Post | None = None) -> None:
-    """Run this process's share of the cells; finished ones found in `out` are not run again.
+    """Run this process's share of the trainings; finished ones found in `out` are not run again.
+
+    On a CPU a training has one thread, so that its sums do not depend on the cores, and runs beside others.
 
     Raises:
         DataError: when the test set does not fit the training set.
-        Interrupted: after a stop request, between two cells.
+        Interrupted: after a stop request, when the trainings that run are done.
     """
     post = post or Post()
     bench = _bench(subject, plan, post)
     digests = _digests(bench)
     (out / CELLS).mkdir(parents=True, exist_ok=True)
-    todo = cells(bench.sets, plan)[post.rank :: post.world]
-    for number, cell in enumerate(todo):
-        _run_once(cell, bench, _path(out, cell, bench, digests), post, f"{number + 1}/{len(todo)} {cell.title}")
-        _heed(post)
-    for trial in detection.trials(bench.sets, plan)[post.rank :: post.world]:
-        _detect_once(trial, bench, _trial_path(out, trial, bench, digests), post)
-        _heed(post)
-
-
-def _heed(post: Post) -> None:
+    mine = slice(post.rank, None, post.world)
+    trainings: list[Training] = [
+        *(partial(_run_once, c, bench, _path(out, c, bench, digests), post) for c in cells(bench.sets, plan)[mine]),
+        *(
+            partial(_detect_once, t, bench, _trial_path(out, t, bench, digests), post)
+            for t in detection.trials(bench.sets, plan)[mine]
+        ),
+    ]
+    threads = side_by_side.at_once(post.threads, plan.training.batch_size, bench.clean.images)
+    team = Workers(post.device, threads=threads)
+    side_by_side.run(trainings, plan.training.epochs, team, post.progress, post.stop)
     if post.stop.requested:
         raise Interrupted("audit stopped; the same command goes on with the training runs that are missing")
 
@@ -155,23 +162,20 @@ def _named(out: Path, about: Mapping[str, Any]) -> Path:
     return out / CELLS / f"{digest[:24]}.json"
 
 
-def _run_once(cell: Cell, bench: Bench, path: Path, post: Post, title: str) -> None:
+def _run_once(cell: Cell, bench: Bench, path: Path, post: Post, advance: Advance) -> None:
     if path.exists():
         return
-    with post.progress.task(title, bench.plan.training.epochs) as advance:
-        row = run(cell, bench, lambda epoch: advance(1))
+    row = run(cell, bench, lambda epoch: advance(1))
     with files.output_errors(path):
         files.write_json(path, row)
     about = {k: v for k, v in row.items() if k != "curve"}
     post.progress.log("trained", **about)
 
 
-def _detect_once(trial: detection.Trial, bench: Bench, path: Path, post: Post) -> None:
+def _detect_once(trial: detection.Trial, bench: Bench, path: Path, post: Post, advance: Advance) -> None:
     if path.exists():
         return
-    with post.progress.task(trial.title, 1) as advance:
-        row = detection.run(trial, bench)
-        advance(1)
+    row = detection.run(trial, bench)
     with files.output_errors(path):
         files.write_json(path, row)
     post.progress.log("detected", **row)
@@ -193,7 +197,7 @@ def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post:
         "summary": summary.summarize(grid, chance),
         "quality": quality,
         "versions": versions(),
-        "machine": {"device": device_name(post.device), "threads": torch.get_num_threads(), "precision": _name(post)},
+        "machine": {"device": device_name(post.device), "threads": 1, "precision": _name(post)},
         "data_fingerprint": subject.clean.fingerprint,
         "not_run": list(plan.not_run),
         **({"prescreen": plan.prescreen} if plan.prescreen else {}),

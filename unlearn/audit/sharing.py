@@ -3,7 +3,10 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
 from unlearn.defenses import Defense, _pixels
 from unlearn.streamed import Images
@@ -21,6 +24,7 @@ class Purified:
 
     room: int = BYTES
     kept: "OrderedDict[tuple[str, str], Images]" = field(default_factory=OrderedDict)
+    lock: AbstractContextManager[Any] = field(default_factory=Lock)  # several runs may ask at once
 
     def images(self, defense: Defense, name: str, found: Callable[[], Images]) -> Images:
         """The images called `name` after the defense; `found` opens them as they are, on the device.
@@ -30,6 +34,10 @@ class Purified:
         """
         if defense.learns or not name:
             return _pixels.purified(defense, found())
+        with self.lock:
+            return self._kept(defense, name, found)
+
+    def _kept(self, defense: Defense, name: str, found: Callable[[], Images]) -> Images:
         own = "" if type(defense).purify is Defense.purify else repr(defense)
         if (own, name) not in self.kept:
             self.kept[own, name] = _pixels.purified(defense, found())

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unlearn import randomness
 from unlearn.crafting.amortization import Generator
 
 
 def build(settings: Generator, channels: int, shape: tuple[int, ...], classes: int, seed: int) -> Network:
     """With weights of this seed, from images of so many channels to noise of shape (C, H, W); channels_last."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with randomness.seeded(seed):
         network = Network(settings, channels, shape, classes)
     return network.to(memory_format=torch.channels_last)
 

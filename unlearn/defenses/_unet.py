@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unlearn import randomness
+
 GROUPS = 8
 
 
@@ -75,6 +77,5 @@ def _waves(step: Tensor, width: int) -> Tensor:
 
 def built(seed: int, channels: int, width: int, timed: bool = False) -> UNet:
     """A network with weights from this seed; global random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with randomness.seeded(seed):
         return UNet(channels, width, timed=timed)

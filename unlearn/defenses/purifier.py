@@ -64,15 +64,12 @@ class Purifier(Defense):
 
     def shared(self, pairs: tuple[Tensor, Tensor], seed: int) -> nn.Module:
         """The first part, untrained."""
-        import torch
-
-        from unlearn import training
+        from unlearn import randomness, training
         from unlearn.defenses import _differences
 
         clean, protected = map(training.to_float, pairs)
         directions = _differences.main_directions((clean - protected).flatten(1), self.directions)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with randomness.seeded(seed):
             network = _differences.Differences(directions.cpu(), protected.cpu())
         return network.to(clean.device)
 

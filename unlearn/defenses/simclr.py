@@ -78,11 +78,11 @@ class SimCLR(Defense):
     def _projection(self, victim: nn.Module, job: Job) -> nn.Module:
         import torch
 
+        from unlearn import randomness
         from unlearn.defenses import _probing
 
         size = _probing.head(victim).in_features
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(job.seed)
+        with randomness.seeded(job.seed):
             layers = (torch.nn.Linear(size, size), torch.nn.ReLU(), torch.nn.Linear(size, self.projection))
         return torch.nn.Sequential(*layers).to(job.data.images.device)
 
