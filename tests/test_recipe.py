@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unlearn import recipe, recipe_check, recipe_files
+from unlearn import recipe, recipe_check, recipe_files, recipe_kinds
+from unlearn.audit.plan import AuditPlan
 from unlearn.errors import RecipeError, UnknownName
 
 ALL = [name for name in recipe_files.names() if not name.startswith("audits/")]
@@ -208,11 +209,12 @@ def test_the_hash_follows_what_decides_the_noise() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_files.names() if name.startswith("audits/")])
-def test_every_audit_is_told_from_noise_to_craft(name: str, tmp_path: Path) -> None:
+def test_every_audit_is_told_from_noise_to_craft(name: str) -> None:
     with pytest.raises(RecipeError, match=r"describes an audit.*; noise to craft was expected") as caught:
         recipe.load(name)
     assert len(caught.value.problems) == 1
-    assert recipe_check.load_plan(name).headline.startswith("audit ")
+    source = recipe_files.read(name)
+    assert recipe_check.plan_of(source, recipe_kinds.kind_of(source.content)).headline.startswith("audit ")
 
 
 @pytest.mark.parametrize("load", [recipe_check.load_audit, recipe_check.load_matching])
@@ -231,9 +233,12 @@ def test_a_recipe_of_few_keys_is_what_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_overrides_of_an_audit_are_checked_as_those_of_noise() -> None:
-    assert recipe_check.load_audit("audits/small", ["seeds=7"]).seeds == 7
+    def checked(override: str) -> AuditPlan:
+        return recipe_check.plan_of(recipe_files.read("audits/small", [override]), recipe_kinds.AUDIT)
+
+    assert checked("seeds=7").seeds == 7
     with pytest.raises(RecipeError, match="did you mean seeds"):
-        recipe_check.load_audit("audits/small", ["sedes=7"])
+        checked("sedes=7")
 
 
 @pytest.mark.parametrize(

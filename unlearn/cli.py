@@ -78,26 +78,22 @@ def validate(
     open_data: Annotated[bool, typer.Option("--open", help="Also read the data.")] = False,
 ) -> None:
     """Check a recipe of noise or of an audit, all of it at once, without running it."""
-    from unlearn import recipe, recipe_files, recipe_kinds
-
-    if recipe_kinds.kind_of(recipe_files.read(name).content) is not recipe_kinds.NOISE:
-        return _validate_audit(name, _changes(overrides, data), open_data)
-    settings = recipe.load(name, _changes(overrides, data))
-    if open_data:
-        from unlearn import run
-
-        typer.echo(run.preview(settings))
-    typer.echo(f"{name}: valid; {settings.rows} {settings.method_name} on {settings.source}, hash {settings.hash}")
-
-
-def _validate_audit(name: str, changes: list[str], open_data: bool) -> None:
-    from unlearn import recipe_check
+    from unlearn import recipe, recipe_check, recipe_files, recipe_kinds
     from unlearn.errors import RecipeError
 
-    if open_data:
+    source = recipe_files.read(name, _changes(overrides, data))
+    if (kind := recipe_kinds.kind_of(source.content)) is recipe_kinds.NOISE:
+        settings = recipe.validate(source)
+        if open_data:
+            from unlearn import run
+
+            typer.echo(run.preview(settings))
+        found = f"{settings.rows} {settings.method_name} on {settings.source}, hash {settings.hash}"
+    elif open_data:
         raise RecipeError([f"{name}: is an audit and names no data; --open is for recipes of noise"])
-    plan = recipe_check.load_plan(name, changes)
-    typer.echo(f"{name}: valid; {plan.headline}")
+    else:
+        found = recipe_check.plan_of(source, kind).headline
+    typer.echo(f"{name}: valid; {found}")
 
 
 @app.command()

@@ -77,40 +77,36 @@ def audit(spec: Any) -> tuple[AuditPlan, Found]:
     return plan, _under("audit", problems)
 
 
-def load_audit(name_or_path: str, overrides: Sequence[str] = ()) -> AuditPlan:
-    """Read an audit recipe by name (`audits/standard`) or path, with overrides such as `seeds=3`.
+def load_audit(name_or_path: str) -> AuditPlan:
+    """Read an audit recipe by name (`audits/standard`) or path.
 
     Raises:
         RecipeError: with every problem found.
     """
-    return AuditPlan(**vars(_loaded(recipe_kinds.AUDIT, name_or_path, overrides)))
+    plan: AuditPlan = plan_of(recipe_files.read(name_or_path), recipe_kinds.AUDIT)
+    return plan
 
 
-def load_matching(name_or_path: str, overrides: Sequence[str] = ()) -> FacePlan:
+def load_matching(name_or_path: str) -> FacePlan:
     """Read the recipe of an audit against matching, such as `audits/faces`, by name or path.
 
     Raises:
         RecipeError: with every problem found.
     """
-    return FacePlan(**vars(_loaded(recipe_kinds.MATCHING, name_or_path, overrides)))
+    plan: FacePlan = plan_of(recipe_files.read(name_or_path), recipe_kinds.MATCHING)
+    return plan
 
 
-def load_plan(name_or_path: str, overrides: Sequence[str] = ()) -> AuditPlan | FacePlan:
-    """Read the recipe of either audit.
+def plan_of(source: Source, kind: Kind) -> Any:
+    """The plan of either audit, checked.
 
     Raises:
         RecipeError: with every problem found.
     """
-    kind = recipe_kinds.kind_of(recipe_files.read(name_or_path).content, recipe_kinds.AUDIT)
-    return (load_matching if kind is recipe_kinds.MATCHING else load_audit)(name_or_path, overrides)
-
-
-def _loaded(kind: Kind, name_or_path: str, overrides: Sequence[str]) -> Any:
-    source = recipe_files.read(name_or_path, overrides)
     recipe_kinds.require(source, kind)
     plan, problems = schema.check(kind.schema, source.content)
     refuse(source, problems)
-    return plan
+    return kind.schema(**vars(plan))
 
 
 def network(content: Mapping[str, Any]) -> Found:

@@ -52,13 +52,6 @@ class Cell:
             place |= {"kind": "classes", "value": list(self.classes)}
         return place
 
-    @property
-    def title(self) -> str:
-        """For progress: `protected (50 %), jpeg-75, resnet18, seed 0`."""
-        part = "" if self.portion is None else f" ({self.portion:.0%})"
-        part += "" if self.classes is None else f" ({', '.join(self.classes)})"
-        return f"{self.train_on}{part}, {self.defense.label}, {self.victim}, seed {self.seed}"
-
 
 @dataclass(frozen=True)
 class Bench:

@@ -51,11 +51,6 @@ class Trial:
         """The coordinates as they stand in results.json."""
         return {"detector": self.detector, "train_on": self.train_on, "seed": self.seed}
 
-    @property
-    def title(self) -> str:
-        """For progress: `detection of protected, small_cnn, seed 0`."""
-        return f"detection of {self.train_on}, {self.detector}, seed {self.seed}"
-
 
 def trials(sets: Iterable[str], plan: AuditPlan) -> list[Trial]:
     """Every detector on every set but the clean one; none where the plan does not ask for detection."""

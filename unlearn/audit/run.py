@@ -184,6 +184,7 @@ def _detect_once(trial: detection.Trial, bench: Bench, path: Path, post: Post, a
 def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post: Post | None = None) -> dict[str, Any]:
     """results.json as data, from its rows."""
     post = post or Post()
+    threads = 1 if post.device.type == "cpu" else torch.get_num_threads()  # of an operator, in every training
     chance = float(subject.test.counts().max() / len(subject.test))
     grid = [row for row in rows if "kind" not in row]
     quality = {name: asdict(images.quality(subject.clean.images, pixels)) for name, pixels in subject.protected.items()}
@@ -197,7 +198,7 @@ def collect(subject: Subject, plan: AuditPlan, rows: list[dict[str, Any]], post:
         "summary": summary.summarize(grid, chance),
         "quality": quality,
         "versions": versions(),
-        "machine": {"device": device_name(post.device), "threads": 1, "precision": _name(post)},
+        "machine": {"device": device_name(post.device), "threads": threads, "precision": _name(post)},
         "data_fingerprint": subject.clean.fingerprint,
         "not_run": list(plan.not_run),
         **({"prescreen": plan.prescreen} if plan.prescreen else {}),
