@@ -58,6 +58,38 @@ def test_what_is_not_told_is_not_guessed(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert peak.megabytes is None
 
 
+@pytest.mark.parametrize(
+    ("lines", "folder", "limits", "granted"),
+    [
+        ("0::/jobs/7\n", "", {"jobs/7/memory.max": "max\n", "jobs/memory.max": "3000\n", "memory.max": "4000\n"}, 3000),
+        ("3:cpu:/\n2:memory:/here\n", "memory", {"here/memory.limit_in_bytes": "2000\n"}, 2000),
+        ("2:memory:/docker/of/the/host\n", "memory", {"memory.limit_in_bytes": "9223372036854771712\n"}, 5000),
+        ("0::/\n", "", {"memory.max": "max\n"}, 5000),
+        ("0::/../outside\n", "", {"memory.max": "1000\n"}, 1000),
+    ],
+)
+def test_the_least_limit_of_control_groups_counts(
+    lines: str,
+    folder: str,
+    limits: dict[str, str],
+    granted: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A batch job's, a container's own, one whose path is the host's, none, and one above the root."""
+    for name, text in limits.items():
+        file = tmp_path / "groups" / folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (tmp_path / "mine").write_text(lines)
+    monkeypatch.setattr(memory, "GROUPS", tmp_path / "mine")
+    monkeypatch.setattr(memory, "CONTROL", tmp_path / "groups")
+    monkeypatch.setattr(memory, "installed", lambda: 5000)
+    assert memory.granted() == granted
+    monkeypatch.setattr(memory, "GROUPS", tmp_path / "none")
+    assert memory.granted() == 5000
+
+
 def test_scratch_finds_no_room(tmp_path: Path) -> None:
     with placing.bounded(1, tmp_path), pytest.raises(OutputError, match=r"no space left|larger than a file"):
         placing.zeros((2**50,), np.uint8)

@@ -2,9 +2,12 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
+GROUPS = Path("/proc/self/cgroup")
+CONTROL = Path("/sys/fs/cgroup")
 EVERY_SECONDS = 0.05
 
 
@@ -24,6 +27,37 @@ def installed() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def granted() -> int | None:
+    """Bytes that this process may hold: the machine's, or fewer where a container or a batch job is held to fewer."""
+    known = [size for size in (installed(), *_limits()) if size is not None]
+    return min(known, default=None)
+
+
+def _limits() -> Iterator[int]:
+    """Of this process's control groups and those around them (Linux, versions 1 and 2); none where nothing is set."""
+    try:
+        lines = GROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            place, name = ("", "memory.max") if not controllers else ("memory", "memory.limit_in_bytes")
+            yield from _along(CONTROL / place, path.strip("/"), name)
+
+
+def _along(root: Path, path: str, name: str) -> Iterator[int]:
+    """Numbers in the files of this name from root / path up to root. A container sees its own group as the root."""
+    inside = root / path
+    for folder in (inside, *(each for each in inside.parents if each.is_relative_to(root))):
+        try:
+            text = (folder / name).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():  # "max" without a limit
+            yield int(text)
 
 
 class Peak:

@@ -171,10 +171,10 @@ class Counted(Silent):
 
 def test_trainings_that_memory_does_not_hold_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = np.zeros((1, 3, 32, 32), np.uint8), np.zeros((1, 3, 224, 224), np.uint8)
-    monkeypatch.setattr(memory, "installed", lambda: 16 * 2**30)
+    monkeypatch.setattr(memory, "granted", lambda: 16 * 2**30)
     assert [side_by_side.at_once(threads, 128, small) for threads in (1, 4, 64)] == [1, 4, 9]
     assert side_by_side.at_once(8, 128, large) == 1
-    monkeypatch.setattr(memory, "installed", lambda: None)
+    monkeypatch.setattr(memory, "granted", lambda: None)
     assert side_by_side.at_once(8, 128, large) == 8
 
 

@@ -20,8 +20,8 @@ HELD = 600  # float32 numbers that a ResNet-18 holds in a step for each number o
 
 def at_once(threads: int, batch_size: int, images: Pixels) -> int:
     """How many run at a time: one a thread, as far as a ResNet-18's batches of such images fit into half the memory."""
-    installed, each = memory.installed(), batch_size * prod(images.shape[1:]) * 4 * HELD
-    return threads if installed is None else max(1, min(threads, installed // 2 // each))
+    granted, each = memory.granted(), batch_size * prod(images.shape[1:]) * 4 * HELD
+    return threads if granted is None else max(1, min(threads, granted // 2 // each))
 
 
 def run(trainings: Sequence[Training], epochs: int, team: Workers, progress: Progress, stop: StopRequest) -> None:
