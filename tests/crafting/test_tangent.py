@@ -106,3 +106,25 @@ def test_gradients() -> None:
     with torch.no_grad():
         rise = (logits(images + 1e-6 * way) - logits(images - 1e-6 * way))[0, 0] / 2e-6
     assert torch.isclose((gradient * way).sum(), rise, rtol=1e-3)
+
+
+def test_gradients_of_relu_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against differences, for several places at a time and one, and for pairs of equal images, whose cosine is 1."""
+    generator = torch.Generator().manual_seed(2)
+    points = torch.randn(5, 4, 6, generator=generator, dtype=torch.float64)
+    tangents = torch.randn(5, 4, 4, generator=generator, dtype=torch.float64)
+
+    def layer(moved: Tensor) -> tuple[Tensor, Tensor]:
+        variances = moved.square().sum(2), points.square().sum(2)
+        pairs = tangent._relu(tangent._Pairs(moved @ points.mT, moved.sum() * tangents, *variances))
+        return pairs.covariance, pairs.tangent
+
+    moved = (points * 0.7 + 0.1 * points.flip(1)).requires_grad_()
+    wanted = [each.clone() for each in layer(moved)]
+    assert torch.autograd.gradcheck(layer, moved)
+    monkeypatch.setattr(tangent, "PART", 40)
+    assert all(torch.equal(one, other) for one, other in zip(layer(moved), wanted, strict=True))
+    assert torch.autograd.gradcheck(layer, moved)
+    same = points.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(layer(same)[0].sum(), same)
+    assert bool(gradient.isfinite().all())

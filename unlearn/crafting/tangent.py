@@ -20,6 +20,7 @@ WEIGHT, BIAS = 1.76, 0.18  # variances of weights and biases, as in the released
 EDGE = 1e-12  # of a cosine from 1, where the kernel of ReLU has no finite slope
 RIDGE = 1e-4  # on the diagonal, in its mean
 CONV, STRIDE = 5, 2
+PART = 2**15  # pairs whose angles are computed together: they stay in a core's cache
 
 Kernel = Callable[[Tensor, Tensor], Tensor]  # images (N, C, H, W) and (M, C, H, W), float64, to (N, M)
 
@@ -78,11 +79,70 @@ def _weighted(pairs: _Pairs) -> _Pairs:
 
 def _relu(pairs: _Pairs) -> _Pairs:
     """Cho and Saul, NeurIPS 2009: arc-cosine kernels of degree 1 and 0."""
-    scale = (pairs.left[..., :, None] * pairs.right[..., None, :]).sqrt()
-    cosine = (pairs.covariance / scale).clamp(-1 + EDGE, 1 - EDGE)
-    angle = cosine.acos()
-    covariance = scale * ((1 - cosine**2).sqrt() + (pi - angle) * cosine) / (2 * pi)
-    return _Pairs(covariance, pairs.tangent * (pi - angle) / (2 * pi), pairs.left / 2, pairs.right / 2)
+    shape, sides = pairs.covariance.shape, (pairs.left.sqrt(), pairs.right.sqrt())
+    inputs = (pairs.covariance, pairs.tangent, *sides)
+    outputs = _Relu.apply(*(each if len(shape) == 3 else each[None] for each in inputs))
+    covariance, tangent = (each.reshape(shape) for each in outputs)
+    return _Pairs(covariance, tangent, pairs.left / 2, pairs.right / 2)
+
+
+class _Relu(torch.autograd.Function):
+    """Of (places, N, M) and standard deviations (places, N) and (places, M), some places at a time.
+
+    What it holds on the way is a dozen times its inputs: too much for a core's cache at once, and for memory. With the
+    angle a, whose cosine is c, the derivative of sin(a) + (pi - a) c with respect to c is pi - a.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Covariance and tangent kernel behind the layer."""
+        ctx.save_for_backward(*inputs)
+        covariances, tangents = (torch.empty_like(each) for each in inputs[:2])
+        for part in _parts(inputs[0]):
+            covariance, tangent, left, right = (each[part] for each in inputs)
+            scale, cosine, sine, share = _angles(covariance, left, right)
+            torch.mul(scale, sine.div_(2 * pi).addcmul_(share, cosine), out=covariances[part])
+            torch.mul(tangent, share, out=tangents[part])
+        return covariances, tangents
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, ...]:
+        """Part after part; what was held on the way is computed anew."""
+        inputs = ctx.saved_tensors  # type: ignore[attr-defined]
+        found = tuple(torch.empty_like(each) for each in inputs)
+        for part in _parts(inputs[0]):
+            slopes = _relu_slopes(*(each[part] for each in (*inputs, *gradients)))
+            for whole, piece in zip(found, slopes, strict=True):
+                whole[part] = piece
+        return found
+
+
+def _relu_slopes(
+    covariance: Tensor, tangent: Tensor, left: Tensor, right: Tensor, outer: Tensor, inner: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of `_Relu`'s inputs, given those of its covariance (`outer`) and its tangent kernel (`inner`)."""
+    scale, cosine, sine, share = _angles(covariance, left, right)
+    by_covariance = (inner * tangent).div_(sine).div_(2 * pi).div_(scale).addcmul_(outer, share)
+    by_covariance.masked_fill_(cosine.abs() >= 1 - EDGE, 0)
+    by_scale = sine.div_(2 * pi).addcmul_(share, cosine).mul_(outer)
+    by_scale.addcmul_(by_covariance, covariance / scale, value=-1)
+    by_left, by_right = (by_scale @ right[..., None])[..., 0], (left[..., None, :] @ by_scale)[..., 0, :]
+    return by_covariance, inner * share, by_left, by_right
+
+
+def _angles(covariance: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Products of deviations, cosines, sines, and the angles' supplements as shares of a turn, each (places, N, M)."""
+    scale = left[..., :, None] * right[..., None, :]
+    cosine = (covariance / scale).clamp_(-1 + EDGE, 1 - EDGE)
+    sine = (1 - cosine * cosine).sqrt_()
+    share = cosine.acos().sub_(pi).div_(-2 * pi)
+    return scale, cosine, sine, share
+
+
+def _parts(covariance: Tensor) -> list[slice]:
+    """Of the places in (places, N, M)."""
+    step = max(1, PART // covariance[0].numel())
+    return [slice(start, start + step) for start in range(0, len(covariance), step)]
 
 
 def _erf(pairs: _Pairs) -> _Pairs:
