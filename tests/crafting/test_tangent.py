@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unlearn.crafting import tangent
+from unlearn.crafting import activations, tangent
+from unlearn.crafting.activations import Pairs
 from unlearn.crafting.tangent import BIAS, WEIGHT
 
 
@@ -108,23 +109,33 @@ def test_gradients() -> None:
     assert torch.isclose((gradient * way).sum(), rise, rtol=1e-3)
 
 
-def test_gradients_of_relu_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against differences, for several places at a time and one, and for pairs of equal images, whose cosine is 1."""
+@pytest.mark.parametrize("activation", [activations.relu, activations.erf])
+@pytest.mark.parametrize("places", [5, None])
+def test_gradients_of_activations_by_parts(
+    activation: Callable[[Pairs], Pairs], places: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against differences, for all pairs together and for few."""
     generator = torch.Generator().manual_seed(2)
-    points = torch.randn(5, 4, 6, generator=generator, dtype=torch.float64)
-    tangents = torch.randn(5, 4, 4, generator=generator, dtype=torch.float64)
+    shape = (places, 4) if places else (4,)
+    points = torch.randn(*shape, 6, generator=generator, dtype=torch.float64)
+    tangents = torch.randn(*shape, 4, generator=generator, dtype=torch.float64)
 
-    def layer(moved: Tensor) -> tuple[Tensor, Tensor]:
-        variances = moved.square().sum(2), points.square().sum(2)
-        pairs = tangent._relu(tangent._Pairs(moved @ points.mT, moved.sum() * tangents, *variances))
-        return pairs.covariance, pairs.tangent
+    def layer(moved: Tensor) -> tuple[Tensor, ...]:
+        variances = moved.square().sum(-1), points.square().sum(-1)
+        return tuple(activation(Pairs(moved @ points.mT, moved.sum() * tangents, *variances)))
 
-    moved = (points * 0.7 + 0.1 * points.flip(1)).requires_grad_()
+    moved = (points * 0.7 + 0.1 * points.flip(-1)).requires_grad_()
     wanted = [each.clone() for each in layer(moved)]
     assert torch.autograd.gradcheck(layer, moved)
-    monkeypatch.setattr(tangent, "PART", 40)
+    monkeypatch.setattr(activations, "PART", 10)
     assert all(torch.equal(one, other) for one, other in zip(layer(moved), wanted, strict=True))
     assert torch.autograd.gradcheck(layer, moved)
+
+
+def test_relu_of_equal_images_has_a_finite_gradient() -> None:
+    points = torch.randn(4, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     same = points.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(layer(same)[0].sum(), same)
+    variances = same.square().sum(-1), points.square().sum(-1)
+    found = activations.relu(Pairs(same @ points.T, same @ points.T, *variances))
+    (gradient,) = torch.autograd.grad(found.covariance.sum() + found.tangent.sum(), same)
     assert bool(gradient.isfinite().all())
