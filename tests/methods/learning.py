@@ -61,26 +61,26 @@ def clean() -> float:
     return learned(embedded("train").images)
 
 
-def learned_cifar(pixels: NDArray[np.uint8], audit: str = "audits/small-orders") -> float:
-    """Of 5,000 images of CIFAR-10 (JPEG q75) by the victim of an audit: ten epochs, 1,570 steps, if not named.
+def learned_cifar(pixels: NDArray[np.uint8]) -> float:
+    """Of 5,000 images of CIFAR-10 (JPEG q75) by the victim of audits/small-orders: ten epochs, 1,570 steps.
 
     Noise of single samples is learned no sooner. The seed is one of audits, not the recipes' 0, with which the victim
     would be the surrogate before its first step.
     """
-    plan = recipe_check.load_audit(audit)
+    plan = recipe_check.load_audit("audits/small-orders")
     return accuracy(cifar("train"), pixels, cifar("test"), plan, plan.first_seed)
 
 
 @cache
-def clean_cifar(audit: str = "audits/small-orders") -> float:
+def clean_cifar() -> float:
     """`learned_cifar` of the clean images."""
-    return learned_cifar(cifar("train").images, audit)
+    return learned_cifar(cifar("train").images)
 
 
-def holds_on_cifar(made: Perturbation, share: float = 0.5, audit: str = "audits/small-orders") -> None:
+def holds_on_cifar(made: Perturbation, share: float = 0.5) -> None:
     """Less than this share of the clean accuracy; noise of the same budget costs nothing."""
     pixels, control = both(made, cifar("train"))
-    left, harmless, clean = learned_cifar(pixels, audit), learned_cifar(control, audit), clean_cifar(audit)
+    left, harmless, clean = learned_cifar(pixels), learned_cifar(control), clean_cifar()
     assert left < share * clean, f"{left:.3f} of {clean:.3f}"
     assert harmless > clean - 0.06, f"{harmless:.3f} of {clean:.3f}"
 
@@ -91,10 +91,10 @@ def both(made: Perturbation, data: ImageDataset) -> tuple[NDArray[np.uint8], NDA
     return made.apply_pixels(data.images, index), made.control(data.images, index, data.keys)
 
 
-def recipe_holds_on_cifar(name: str, share: float = 0.5, audit: str = "audits/small-orders") -> None:
+def recipe_holds_on_cifar(name: str, share: float = 0.5) -> None:
     """`holds_on_cifar` of a recipe of recipes/small."""
     settings = recipe.load(name)
-    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))), share, audit)
+    holds_on_cifar(settings.method.craft(cropped.problem_of(settings, cifar("train"))), share)
 
 
 def crafted(method: object, data: ImageDataset, rows: str, epsilon: float) -> Perturbation:
