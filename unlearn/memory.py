@@ -1,4 +1,7 @@
-"""How much memory this process needs: anonymous pages only, since pages of mapped files can be dropped at any time."""
+"""How much memory this process needs and may have.
+
+What it needs are anonymous pages only, since pages of mapped files can be dropped at any time.
+"""
 
 import os
 import threading

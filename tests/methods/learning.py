@@ -11,6 +11,7 @@ from conftest import SHARED
 from methods import cropped
 from methods.contract import problem
 from numpy.typing import NDArray
+from torch import nn
 
 from unlearn import datasets, recipe, recipe_check, training
 from unlearn.audit.plan import AuditPlan
@@ -42,11 +43,17 @@ def accuracy(
     train: ImageDataset, pixels: NDArray[np.uint8], test: ImageDataset, plan: AuditPlan, seed: int = 0
 ) -> float:
     """Clean test accuracy of the plan's victim, trained on `pixels` on one thread."""
+    network = trained(train, pixels, plan, seed)
+    return training.accuracy(network, torch.from_numpy(test.images), torch.from_numpy(test.labels))
+
+
+def trained(train: ImageDataset, pixels: NDArray[np.uint8], plan: AuditPlan, seed: int = 0) -> nn.Module:
+    """The plan's victim after its training on `pixels` on one thread."""
     torch.set_num_threads(1)
     network = training.build(plan.victims[0], train.classes, pixels.shape[1:], seed)
     batches = training.Batches(*(torch.from_numpy(a) for a in (pixels, train.labels, train.keys)))
     training.train(network, batches, plan.training, seed)
-    return training.accuracy(network, torch.from_numpy(test.images), torch.from_numpy(test.labels))
+    return network
 
 
 def learned(pixels: NDArray[np.uint8], seeds: int = 1) -> float:

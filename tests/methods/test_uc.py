@@ -1,14 +1,13 @@
 """UC: its contract, its claim, that it reads no labels, clusters and weights, its recipes."""
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import SHARED, make_dataset
-from methods import cropped, trained
+from methods import cropped, learning, trained
 from methods.contract import check, problem, small
 from methods.learning import cifar, holds_on_cifar, on_cifar10
 from safetensors.torch import save_file
@@ -55,14 +54,11 @@ def test_claim_a_victim_learns_the_clusters() -> None:
     assert trained.learned(sets, trained.SHORT, made.apply_pixels(sets[0].images, index)) < 0.5
 
 
-@cache
 def elsewhere() -> dict[str, Tensor]:
     """Weights of a small CNN that has learned CIFAR-10 from 20,000 images of the full set: 0.77 right."""
     data = datasets.load("parquet", "train", path=str(Path(SHARED) / "cifar10-q75")).take(np.arange(20_000, 40_000))
     assert not set(data.keys.tolist()) & set(cifar("train").keys.tolist())
-    network = training.build("small_cnn", 10, (3, 32, 32), 7)
-    batches = training.Batches(*(torch.from_numpy(array) for array in (data.images, data.labels, data.keys)))
-    training.train(network, batches, recipe_check.load_audit("audits/small-orders").training, 7)
+    network = learning.trained(data, data.images, recipe_check.load_audit("audits/small-orders"), 7)
     return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 
 
@@ -71,8 +67,7 @@ def test_claim_on_cifar10_where_clusters_are_the_classes(tmp_path: Path, monkeyp
     """Half under the paper's budget, with features of a network that knows the classes from other images.
 
     Measured 24.0 of 66.4 %. The clusters that k-means finds in these features are not the classes: of a cluster's
-    images 40 % are of one class, and 64.2 % are left, for what the noise does not tell a victim learns from content.
-    In the network's outputs clusters are 57 % of one class, and 53.6 are left.
+    images 40 % are of one class, and 64.2 % are left. In the network's outputs they are 57 %, and 53.6 are left.
     """
     data = cifar("train")
     labels = torch.from_numpy(data.labels)[torch.from_numpy(data.keys).argsort()]

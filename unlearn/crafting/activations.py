@@ -77,7 +77,7 @@ def _by_parts(
     work: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...], like: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
     """What work(*inputs) returns, shaped as `like`; all of them have the places first."""
-    found = tuple(torch.empty(each.shape, dtype=each.dtype, device=each.device) for each in like)
+    found = tuple(each.new_empty(each.shape) for each in like)
     step = max(1, PART // inputs[0][0].numel())
     for start in range(0, len(inputs[0]), step):
         part = slice(start, start + step)
@@ -130,9 +130,7 @@ def _erf_slopes(
     scale = left[..., :, None] * right[..., None, :]
     slope = _erf_slope(covariance, scale)
     by_covariance, by_tangent = outer * slope, inner * slope
-    bent = (
-        (by_tangent * tangent).mul_(slope).mul_(slope).mul_((pi / 4) ** 2)
-    )  # over the square of the root in `_erf_slope`
+    bent = (by_tangent * tangent).mul_(slope).mul_(slope).mul_((pi / 4) ** 2)  # over `_erf_slope`'s root, squared
     by_scale = (by_covariance * covariance).div_(scale).add_(bent).div_(-2)
     by_covariance.addcmul_(bent, covariance, value=4)
     return by_covariance, by_tangent, *_by_sides(by_scale, left, right)

@@ -41,7 +41,7 @@ def convolutional(left: Tensor, right: Tensor) -> Tensor:
     one, other = (_patches(images).permute(2, 0, 1) for images in (left, right))
     pairs = relu(_first(one, other))
     pairs = relu(_weighted(_pooled(pairs, left.shape[2:])))
-    pairs = Pairs(*(part.mean(0) for part in (pairs.covariance, pairs.tangent, pairs.left, pairs.right)))
+    pairs = Pairs(*(part.mean(0) for part in pairs))
     for _ in range(2):
         pairs = relu(_weighted(pairs))
     return _weighted(pairs).tangent
@@ -84,8 +84,7 @@ def _pooled(pairs: Pairs, image: tuple[int, ...]) -> Pairs:
     tall, wide = (-(-size // STRIDE) for size in image)
     every = torch.eye(tall * wide, dtype=pairs.left.dtype, device=pairs.left.device).reshape(-1, 1, tall, wide)
     means = _patches(every).mean(1).T  # (places after, places before)
-    parts = (pairs.covariance, pairs.tangent, pairs.left, pairs.right)
-    return Pairs(*((means @ part.flatten(1)).reshape(-1, *part.shape[1:]) for part in parts))
+    return Pairs(*((means @ part.flatten(1)).reshape(-1, *part.shape[1:]) for part in pairs))
 
 
 class _Trained(torch.autograd.Function):
