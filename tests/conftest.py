@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forking
 import numpy as np
 import pytest
 import torch
@@ -67,10 +68,12 @@ SOURCE_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def unlearn(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own."""
-    command = [sys.executable, "-m", "unlearn", *map(str, arguments)]
-    env = {**SOURCE_TREE, **environment}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=500)
+    """The command line in a process of its own; a new one where the environment is given, which imports may read."""
+    words, env, folder = [str(word) for word in arguments], {**SOURCE_TREE, **environment}, cwd or Path.cwd()
+    if not environment:
+        return forking.run("unlearn", words, folder, env, timeout=500)
+    command = [sys.executable, "-m", "unlearn", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=500)
 
 
 # Seconds of crafting: few images, few rounds, tiny steps.

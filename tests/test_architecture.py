@@ -15,7 +15,7 @@ PACKAGE = ROOT / "unlearn"
 FLOORS = {
     0: ("errors", "registry", "quantities", "files", "images", "progress", "signals", "randomness", "pgd", "settings",
         "schema", "fitting", "environment", "interpolation", "promise", "control", "memory", "placing", "image_store",
-        "decoding", "tensor_files", "streamed", "precision", "__init__"),
+        "decoding", "tensor_files", "streamed", "precision", "mixed_precision", "__init__"),
     1: ("datasets", "sources", "networks", "training", "augmentation", "kinds", "perturbation", "stretched",
         "pretrained", "efficientnet"),
     2: ("crafting", "faces"),

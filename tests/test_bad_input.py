@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT, make_dataset, unlearn
 from PIL import Image
 
@@ -55,6 +56,63 @@ def test_unknown_recipe(tmp_path: Path) -> None:
 
 def test_misspelt_key(tmp_path: Path) -> None:
     assert "did you mean epsilon?" in one_line(tmp_path, "craft", "demo", "epsilonn=8/255")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["epsilon=2"], 'override "epsilon=2": epsilon: should be less than or equal to 1, got 2'),
+        (["epsilon=0"], "should be greater than or equal to 1/255, got 0"),
+        (["~epsilonn"], "there is no epsilonn to remove; did you mean epsilon?"),
+        (["=3"], "expected key=value"),
+        (["method.=3"], "expected key=value"),
+        (["data.fit={height: 200000, width: 32}"], "data.fit.height: should be less than or equal to 8192, got 200000"),
+        (["--data", ""], "--data is empty"),
+        (["--device", "cuda"], "--device cuda: torch sees no CUDA device here; there are: auto, cpu"),
+    ],
+)
+def test_words_of_the_command_line_are_named(words: list[str], said: str, tmp_path: Path) -> None:
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    assert said in one_line(tmp_path, "craft", "cifar10-small", *words)
+
+
+def test_absent_keys_may_be_removed() -> None:
+    assert unlearn("validate", "demo", "~data.path", "~nothing").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("--device", "gpu"), ("--checkpoint-every", "-1")])
+def test_options_out_of_range(words: tuple[str, str], tmp_path: Path) -> None:
+    assert words[0] in refused(tmp_path, "craft", "demo", *words)
+
+
+def test_recipes_beside_one_are_validated_too() -> None:
+    done = unlearn("validate", "demo", "beside=[nope]")
+    assert done.returncode == 2
+    assert 'recipe "nope" does not exist' in done.stderr
+
+
+def test_a_release_without_its_test_split_names_the_way_out(tmp_path: Path) -> None:
+    image_folder(tmp_path / "set", splits=("train",))
+    words = ("~data.path", "~data.expects", "data.source=imagefolder", f"data.path={tmp_path / 'set'}")
+    assert unlearn("craft", "random", *words, "--out", tmp_path / "run").returncode == 0
+    text = one_line(tmp_path, "release", tmp_path / "run")
+    assert "--no-test leaves the test split out" in text
+    assert unlearn("release", tmp_path / "run", "--no-test", "--out", tmp_path / "release").returncode == 0
+
+
+def test_a_copy_that_cannot_be_made_names_its_own_file(tmp_path: Path) -> None:
+    done = unlearn("cp", "demo", tmp_path / "absent" / "mine.yaml")
+    assert (done.returncode, done.stderr.strip()) == (2, f"{tmp_path / 'absent' / 'mine.yaml'}: cannot be created here")
+
+
+def test_an_output_folder_inside_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = unlearn("craft", "random", *EMBEDDED, "--out", tmp_path / "file" / "out")
+    assert (done.returncode, done.stderr.strip()) == (
+        2,
+        f"{tmp_path / 'file' / 'out'}: cannot be created inside a file",
+    )
 
 
 def test_several_errors_are_all_shown(tmp_path: Path) -> None:

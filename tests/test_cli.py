@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import FAST, ROOT, unlearn
 
-from unlearn import doctor, expectations
+from unlearn import __version__, doctor, expectations, publish
+from unlearn import run as runs
+from unlearn.errors import DataError
 from unlearn.recipe_schema import Expected
 
 QUICK = ("data.train_images=120", "data.test_images=60", "audit.training.epochs=1", "audit.defenses=[none]")
@@ -60,6 +62,67 @@ def test_the_release_holds_no_seed_path_or_source_hash(run: Path, tmp_path: Path
     everything = b"".join(p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file())
     for value in (secret["recipe_hash"], secret["data_fingerprint"], str(tmp_path), "seed:", str(ROOT)):
         assert value.encode() not in everything, value
+
+
+def test_verify_needs_no_test_split_that_is_not_released(run: Path, tmp_path: Path) -> None:
+    assert unlearn("release", run, "--no-test", "--out", tmp_path / "out").returncode == 0
+    assert publish.verify(tmp_path / "out", run, ["data.test=nowhere"]) == []
+
+
+RESULTS = {"version": 1, "name": "demo-sample", "method": "em", "epsilon": 8 / 255, "summary": {}, "rows": []}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"method": "tap"}, "the audit of another run (method tap, here em)"),
+        ({"epsilon": 0.5, "name": "b"}, "name b, here demo-sample; epsilon 0.5"),
+        ({"version": 9}, "or one of another version of this program"),
+        ({"rows": 3}, "not the results.json of an audit"),
+        ({"rows": [3]}, "not the results.json of an audit"),
+        ({"summary": []}, "not the results.json of an audit"),
+    ],
+)
+def test_an_audit_of_something_else_does_not_get_into_the_card(
+    changes: dict[str, object], said: str, run: Path, tmp_path: Path
+) -> None:
+    made = runs.load(run)
+    results = {**RESULTS, "data_fingerprint": made.saved.origin.data_fingerprint, "rows": [{"defense": "none"}]}
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert publish.read_results(tmp_path, made) == results
+    (tmp_path / "results.json").write_text(json.dumps(results | changes))
+    with pytest.raises(DataError) as error:
+        publish.read_results(tmp_path, made)
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_results_of_other_data_are_refused_before_anything_is_written(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS | {"data_fingerprint": "f00", "rows": [{}]}))
+    done = unlearn("release", run, "--audit", tmp_path / "results.json", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "data_fingerprint f00, here" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_release_is_not_put_into_a_run(run: Path) -> None:
+    done = unlearn("release", run, "--out", run / "inner" / "release")
+    assert done.returncode == 2
+    assert "whose noise undoes the protection" in done.stderr
+    assert not (run / "inner").exists()
+
+
+def test_a_released_set_with_clean_images_is_not_called_free_of_them(tmp_path: Path) -> None:
+    half = ("target.portion=0.5", "--out", tmp_path / "run")
+    assert unlearn("craft", "demo-sample", *QUICK, *FAST, *half).returncode == 0
+    done = unlearn("release", tmp_path / "run", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "50% of its training images are clean, as its recipe says" in done.stdout
+    assert "no perturbation, seed or clean" not in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    assert unlearn("--version").stdout.strip() == __version__
 
 
 def test_json_lines_are_json(tmp_path: Path) -> None:

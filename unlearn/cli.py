@@ -8,12 +8,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from unlearn import cli_audit, cli_people, cli_photos
-from unlearn.errors import UnlearnError
+from unlearn import __version__, cli_audit, cli_people, cli_photos
+from unlearn.errors import DataError, UnlearnError
 
 app = typer.Typer(
     name="unlearn",
@@ -29,10 +29,12 @@ Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must not e
 Data = Annotated[str | None, typer.Option("--data", help="Where the data are: short for data.path=...")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-Device = Annotated[str, typer.Option("--device", help="auto or cpu.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes an accelerator where there is one.")]
 
 
 def _changes(overrides: list[str] | None, data: str | None) -> list[str]:
+    if data == "":
+        raise DataError("--data is empty; it names the folder or file of the data")
     return [*(overrides or []), *([f"data.path={json.dumps(data)}"] if data else [])]
 
 
@@ -40,6 +42,21 @@ def _say(text: str = "") -> None:
     """A line for people, from the first process only."""
     if os.environ.get("RANK", "0") == "0":
         typer.echo(text)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    told: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and leave.")
+    ] = False,
+) -> None:
+    """Make images useless for training, and say honestly what that holds against."""
 
 
 @app.command()
@@ -84,6 +101,8 @@ def validate(
     source = recipe_files.read(name, _changes(overrides, data))
     if (kind := recipe_kinds.kind_of(source.content)) is recipe_kinds.NOISE:
         settings = recipe.validate(source)
+        for other in settings.beside:
+            recipe.load(other, _changes(overrides, data))
         if open_data:
             from unlearn import run
 
@@ -103,7 +122,7 @@ def craft(
     out: Out = Path("run"),
     data: Data = None,
     device: Device = "auto",
-    checkpoint_every: Annotated[float, typer.Option(help="Seconds between two checkpoints.")] = 60.0,
+    checkpoint_every: Annotated[float, typer.Option(min=0, help="Seconds between two checkpoints.")] = 60.0,
     json_lines: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -135,8 +154,11 @@ def release(
     """Write the protected data set with card and checksums, and verify it."""
     from unlearn import publish, run
 
-    publish.release(run.load(made, _changes(None, data)), out, format, publish.read_results(results), test)
-    _say(f"{out}: released as {format} and verified. It holds no perturbation, seed or clean training image.")
+    if os.environ.get("RANK", "0") != "0":  # one process of a launcher's writes it
+        return
+    loaded = run.load(made, _changes(None, data))
+    publish.release(loaded, out, format, publish.read_results(results, loaded), test)
+    _say(f"{out}: released as {format} and verified. {publish.contents(out)}")
 
 
 @app.command()

@@ -29,7 +29,7 @@ Against = Annotated[Literal["training", "matching"], typer.Option(help=AGAINST)]
 Distractors = Annotated[Path | None, typer.Option(help="For matching: a folder of other people's photos.")]
 Recognisers = Annotated[str, typer.Option(help="For matching: names or model files, such as facenet,dlib.")]
 Surrogates = Annotated[str, typer.Option(help="For matching: recognisers that the noise was crafted on.")]
-Device = Annotated[str, typer.Option("--device", help="auto or cpu.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes an accelerator where there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 

@@ -42,8 +42,8 @@ def audit_paths(
     if not is_release and (is_run or (clean is None and not first.exists())):
         return audit([run.load(path, overrides) for path in paths], out, chosen, progress, team)
     if clean is None:
-        what = "is a release" if is_release else "not a run, and no release; a set that others have protected"
-        raise DataError(f"{first}: {what}; --clean names the recipe or run of its clean data")
+        what = "a release" if is_release else "not a run and not a release; where others have protected it"
+        raise DataError(f"{first}: {what}, --clean names the recipe or run of its clean data")
     if len(paths) > 1:
         raise DataError(f"{len(paths)} protected sets at once; only runs are audited side by side")
     original = run.load(Path(clean), overrides).recipe if Path(clean).is_dir() else recipe.load(clean, overrides)

@@ -17,7 +17,10 @@ from unlearn.errors import OutputError
 @contextlib.contextmanager
 def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends without an error."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:  # the temporary name is nobody's business
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -76,6 +79,8 @@ def claim(folder: Path, space: int = 0, *, empty: bool = True) -> Path:
     with output_errors(folder):
         _check_folder(folder, empty)
         parent = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        if not parent.is_dir():
+            raise OutputError(f"{folder}: cannot be created inside a file")
         _check_space(parent, space)
         if not os.access(parent, os.W_OK | os.X_OK):
             raise OutputError(f"{parent}: no permission to write here")
@@ -109,6 +114,7 @@ def output_errors(place: Path) -> Iterator[None]:
         errno.ENOENT: "cannot be created here",
         errno.ENOTDIR: "cannot be created inside a file",
         errno.ENAMETOOLONG: "this name is too long",
+        errno.ENOTEMPTY: "is not empty any more: something else writes here",
     }
     try:
         yield

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import ConfigDict
-
-from unlearn.quantities import Positive
+from pydantic import ConfigDict, Field
 
 if TYPE_CHECKING:
     from PIL import Image
+
+# Nobody trains on larger ones; a mistyped side would ask for all memory before the first image is read.
+Side = Annotated[int, Field(ge=1, le=8192)]
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Fit:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    height: Positive
-    width: Positive
+    height: Side
+    width: Side
     how: Literal["crop", "stretch", "pad"] = "crop"
 
     def apply(self, image: Image.Image) -> Image.Image:

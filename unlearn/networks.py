@@ -4,13 +4,19 @@ Below STEM_LIMIT pixels the torchvision networks get the stem that is usual for 
 CVPR 2016, section 4.2): a 3x3 convolution with stride 1 and no pooling.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from unlearn import efficientnet
+
+if TYPE_CHECKING:
+    from torchvision import models
 
 STEM_LIMIT = 64
 
@@ -44,12 +50,18 @@ def linear(classes: int, channels: int, size: int) -> nn.Module:
 
 def resnet18(classes: int, channels: int, size: int) -> nn.Module:
     """He et al., CVPR 2016."""
-    return _resnet(models.resnet18(num_classes=classes), channels, size)
+    return _resnet(_torchvision().resnet18(num_classes=classes), channels, size)
 
 
 def resnet50(classes: int, channels: int, size: int) -> nn.Module:
     """He et al., CVPR 2016."""
-    return _resnet(models.resnet50(num_classes=classes), channels, size)
+    return _resnet(_torchvision().resnet50(num_classes=classes), channels, size)
+
+
+def _torchvision() -> ModuleType:
+    from torchvision import models  # takes longer to import than torch, and the small networks do without
+
+    return models
 
 
 def _resnet(network: models.ResNet, channels: int, size: int) -> nn.Module:
@@ -63,7 +75,7 @@ def _resnet(network: models.ResNet, channels: int, size: int) -> nn.Module:
 
 def densenet121(classes: int, channels: int, size: int) -> nn.Module:
     """Huang et al., CVPR 2017."""
-    network = models.densenet121(num_classes=classes)
+    network = _torchvision().densenet121(num_classes=classes)
     if size < STEM_LIMIT:
         network.features.conv0 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
         network.features.pool0 = nn.Identity()
@@ -74,7 +86,7 @@ def densenet121(classes: int, channels: int, size: int) -> nn.Module:
 
 def vgg11(classes: int, channels: int, size: int) -> nn.Module:
     """Simonyan and Zisserman, ICLR 2015, with batch normalization and one linear layer."""
-    network = models.vgg11_bn(num_classes=classes)
+    network = _torchvision().vgg11_bn(num_classes=classes)
     if channels != 3:
         network.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
     if size < 32:

@@ -8,7 +8,7 @@ import torch
 
 from unlearn.progress import Progress
 
-EMULATED = "bfloat16 is emulated on this CPU and takes several times as long as float32; precision: float32 avoids that"
+EMULATED = "bfloat16 is emulated on this CPU, in float32, which saves no time; precision: float32 avoids the rounding"
 SLOWER = "bfloat16 multiplies more slowly than float32 on this CPU; precision: float32 avoids that"
 # Of x86 and of ARM, as torch names them.
 COMPUTES = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")

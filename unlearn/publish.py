@@ -10,9 +10,11 @@ from typing import Any
 from unlearn import examination, files, images, recipe, registry, run
 from unlearn.crafting import history
 from unlearn.crafting.workers import launch
-from unlearn.errors import DataError, ReleaseError
+from unlearn.datasets import ImageDataset
+from unlearn.errors import DataError, OutputError, ReleaseError
 from unlearn.progress import Progress, Silent
 from unlearn.recipe import Recipe
+from unlearn.release import twins
 from unlearn.release import verify as verification
 from unlearn.release import write as writing
 from unlearn.release.facts import Facts
@@ -31,11 +33,21 @@ def release(
     """Write the protected data set with its card and checksums, then verify what was written.
 
     Raises:
-        ReleaseError: when the written release does not hold what it says.
+        OutputError: a folder that cannot be written, or one inside a run.
+        ReleaseError: a protected image would be released clean, too; or the written release does not hold what it says.
     """
     progress = progress or Silent()
+    _check_place(out)
     with run.placed(made.recipe), history.timed(progress):
         return _released(made, out, format, results, test, progress)
+
+
+def _check_place(out: Path) -> None:
+    for folder in out.absolute().parents:
+        if (folder / run.FACTS).is_file():
+            raise OutputError(
+                f"{out}: lies inside the run {folder}, whose noise undoes the protection; name another folder"
+            )
 
 
 def _released(
@@ -44,7 +56,9 @@ def _released(
     clean = run.open_data(made.recipe)
     protected = made.saved.protect(clean)
     mask = made.saved.perturbation.protected(made.saved.index_of(clean))
-    held_out = run.test_data(made.recipe) if test and made.recipe.data.test else None
+    held_out = _held_out(made) if test and made.recipe.data.test else None
+    if problem := twins.problem(clean, mask, held_out):
+        raise ReleaseError(f"{made.name}: {problem}")
     facts = _release_facts(made, float(mask.mean()), results)
     quality = images.quality(clean.images, protected.images)
     writing.write(out, protected, held_out, facts, quality, mask, format=format, progress=progress)
@@ -52,6 +66,13 @@ def _released(
     if findings:
         raise ReleaseError("\n".join([f"{out}: does not hold what it says", *map(str, findings)]))
     return out
+
+
+def _held_out(made: Run) -> ImageDataset:
+    try:
+        return run.test_data(made.recipe)
+    except DataError as error:
+        raise DataError(f"{error}; --no-test leaves the test split out") from error
 
 
 def _release_facts(made: Run, share: float, results: dict[str, Any] | None) -> Facts:
@@ -73,28 +94,60 @@ def _release_facts(made: Run, share: float, results: dict[str, Any] | None) -> F
     )
 
 
+def contents(folder: Path) -> str:
+    """In a sentence, what a release does not hold, or that part of it is clean by its recipe."""
+    share = verification.facts(folder)["protected_share"]
+    if share == 1.0:
+        return "It holds no perturbation, seed or clean training image."
+    return f"It holds no perturbation or seed; {1 - share:.0%} of its training images are clean, as its recipe says."
+
+
 def verify(folder: Path, source: Path | None = None, overrides: Sequence[str] = ()) -> list[Any]:
     """Findings of a release, also against the clean data when the run it came from is named."""
     if source is None:
         return verification.verify(folder)
     settings = run.load(source, overrides).recipe
-    test = run.test_data(settings) if settings.data.test else None
+    test = run.test_data(settings) if settings.data.test and _has_test(folder) else None
     return verification.verify(folder, run.open_data(settings), test)
 
 
-def read_results(path: Path | None) -> dict[str, Any] | None:
-    """results.json of an audit, for a card.
+def _has_test(folder: Path) -> bool:
+    try:
+        return "test" in verification.facts(folder)["splits"]
+    except ReleaseError:  # a damaged record is a finding
+        return True
+
+
+def read_results(path: Path | None, made: Run) -> dict[str, Any] | None:
+    """results.json of an audit of this run, for its card.
 
     Raises:
-        DataError: unreadable, or not results.
+        DataError: unreadable, not results, or results about another run.
     """
     if path is None:
         return None
     try:
         results = json.loads((path / "results.json" if path.is_dir() else path).read_text(encoding="utf-8"))
-        return dict(results, version=results["version"], summary=results["summary"])
+        found = (results["version"], type(results["summary"]), {type(row) for row in results["rows"]})
+        about = {name: results[name] for name in ("name", "method", "epsilon", "data_fingerprint")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not the results.json of an audit ({error})") from error
+    if found != (1, dict, {dict}):
+        raise DataError(f"{path}: not the results.json of an audit, or one of another version of this program")
+    _check_subject(path, about, made)
+    return dict(results)
+
+
+def _check_subject(path: Path, about: dict[str, Any], made: Run) -> None:
+    ours = {
+        "name": made.name,
+        "method": made.recipe.method_name,
+        "epsilon": made.recipe.epsilon,
+        "data_fingerprint": made.saved.origin.data_fingerprint,
+    }
+    differing = [f"{name} {about[name]}, here {ours[name]}" for name in ours if about[name] != ours[name]]
+    if differing:
+        raise DataError(f"{path}: the audit of another run ({'; '.join(differing)}); `unlearn audit` makes one of this")
 
 
 def _public_hash(settings: Recipe) -> str:

@@ -45,7 +45,8 @@ def text(value: float) -> str | float:
 
 _FORM = (BeforeValidator(parse), PlainSerializer(text))
 # A budget below one level of an 8-bit pixel changes nothing in a saved file.
-Epsilon = Annotated[float, *_FORM, Field(ge=1 / LEVELS - 1e-12, le=1.0)]
+LEAST = 1 / LEVELS - 1e-12
+Epsilon = Annotated[float, *_FORM, Field(ge=LEAST, le=1.0)]
 StepSize = Annotated[float, *_FORM, Field(gt=0.0, le=1.0)]
 Share = Annotated[float, BeforeValidator(parse), Field(gt=0.0, le=1.0)]
 Rate = Annotated[float, BeforeValidator(parse), Field(ge=0.0, lt=1.0)]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Source:
-    """A recipe as written: its name, its content, and where each key stands."""
+    """A recipe as written: its name, its content, and where each key stands; the overrides by what they set."""
 
     name: str
     label: str
     content: dict[str, Any]
     places: Mapping[tuple[str, ...], Place]
+    overridden: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
     def place(self, path: tuple[str, ...]) -> Place | None:
         """Line and column of a key, or of the nearest section around it that is in the file."""
@@ -32,7 +33,10 @@ class Source:
         return next((self.places[path[:end]] for end in ends if path[:end] in self.places), None)
 
     def describe(self, path: tuple[str, ...], sentence: str) -> str:
-        """`mine.yaml:7:3 method.pgd.steps: should be ...`."""
+        """`mine.yaml:7:3 method.pgd.steps: should be ...`, or the override that set it in place of the file."""
+        for end in range(len(path), 0, -1):
+            if override := self.overridden.get(path[:end]):
+                return f'override "{override}": {".".join(path)}: {sentence}'
         place = self.place(path)
         at = f":{place[0]}:{place[1]}" if place else ""
         return f"{self.label}{at} {'.'.join(path)}: {sentence}" if path else f"{self.label}: {sentence}"
@@ -84,9 +88,9 @@ def read(name_or_path: str, overrides: Sequence[str] = ()) -> Source:
     path = find(name_or_path)
     label = name_or_path if path == Path(name_or_path) else f"recipes/{name_or_path}.yaml"
     content, places = parse(_text(path, label), label)
-    for override in overrides:
-        _override(content, override)
-    return Source(path.stem if path == Path(name_or_path) else name_or_path, label, content, places)
+    overridden = {_override(content, override): override for override in overrides}
+    name = path.stem if path == Path(name_or_path) else name_or_path
+    return Source(name, label, content, places, overridden)
 
 
 def _text(path: Path, label: str) -> str:
@@ -168,17 +172,26 @@ _Scalars.add_constructor(
 )
 
 
-def _override(content: dict[str, Any], text: str) -> None:
-    """`a.b=value` sets, `~a.b` removes; whether the key exists is the schema's business."""
-    path, equals, value = text.partition("=")
-    if not equals and not text.startswith("~"):
+def _override(content: dict[str, Any], text: str) -> tuple[str, ...]:
+    """`a.b=value` sets, `~a.b` removes; whether a key that is set exists is the schema's business. The key's path."""
+    written, equals, value = text.partition("=")
+    path = tuple(written.removeprefix("~").split("."))
+    if not all(path) or not (equals or text.startswith("~")):
         raise RecipeError([f'override "{text}": expected key=value, such as epsilon=4/255, or ~key'])
-    *parents, last = path.removeprefix("~").split(".")
+    *parents, last = path
     section = _section(content, parents, text)
     if text.startswith("~"):
-        section.pop(last, None)
+        _remove(section, last, text)
     else:
         section[last] = parse(f"value: {value}", f'override "{text}"')[0]["value"]
+    return path
+
+
+def _remove(section: dict[str, Any], key: str, text: str) -> None:
+    """A key that is absent already may be removed; one that is misspelt may not."""
+    if key not in section and (near := suggestion(key, section)):
+        raise RecipeError([f'override "{text}": there is no {key} to remove{near}'])
+    section.pop(key, None)
 
 
 def _section(content: dict[str, Any], parents: Sequence[str], text: str) -> dict[str, Any]:

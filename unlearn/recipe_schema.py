@@ -73,7 +73,7 @@ class TopLevel:
     precision: `float32` is the reference: the same bytes for any number of threads and processes on CPUs of one model.
         `bfloat16` is fast: mixed precision, the frozen surrogate's weights cast once a round, a fused optimizer; other
         bytes, though still for any number of threads and processes. It pays on GPUs and on CPUs that compute in it
-        (avx512_bf16, amx_bf16), and costs time on others. `auto` is bfloat16 on CUDA devices and float32 elsewhere.
+        (avx512_bf16, amx_bf16), and saves none on others. `auto` is bfloat16 on CUDA devices and float32 elsewhere.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

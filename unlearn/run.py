@@ -96,7 +96,7 @@ def test_data(settings: Recipe) -> ImageDataset:
         DataError: when the recipe has none.
     """
     if settings.data.test is None:
-        raise DataError(f"recipe {settings.name} names no test split (data.test); an audit needs one")
+        raise DataError(f"{settings.name}: no test split is named, and an audit needs one; data.test=NAME names it")
     return open_data(settings, settings.data.test)
 
 

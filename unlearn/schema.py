@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
+from unlearn.quantities import LEAST, text
 from unlearn.registry import suggestion
 
 Problem = tuple[tuple[str, ...], str]
@@ -57,7 +59,9 @@ def _sentence(item: Any, schema: Any) -> str:
         ("a valid ", "a "),
     ):
         message = message.replace(theirs, ours)
-    told = isinstance(given, dict | list) or "got" in message or _quoted(given) in message
+    message = message.replace(str(LEAST), text(LEAST))
+    alone = re.search(rf"(?<![\w./]){re.escape(_quoted(given))}(?![\w./])", message)
+    told = isinstance(given, dict | list) or "got" in message or alone
     shown = "" if told else f", got {_quoted(given)}"
     return message + shown
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from unlearn import networks, randomness, registry, streamed
 from unlearn.augmentation import standard_augmentation
 from unlearn.images import Pixels
+from unlearn.mixed_precision import autocast
 from unlearn.quantities import LEVELS
 from unlearn.randomness import Draws
 from unlearn.settings import SGD, Training
@@ -200,13 +201,6 @@ def smoothed(loss: Tensor, logits: list[Tensor], share: float) -> Tensor:
 
 def _hard(labels: Tensor) -> Tensor:
     return labels if labels.ndim == 1 else labels.argmax(1)
-
-
-def autocast(device: torch.device, precision: torch.dtype) -> contextlib.AbstractContextManager[object]:
-    """Mixed precision, or nothing for float32."""
-    if precision == torch.float32:
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, precision)
 
 
 def epoch_batches(keys: Tensor, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:

@@ -136,6 +136,19 @@ def test_checkpoint_of_another_problem_is_refused(tmp_path: Path) -> None:
         craft(make_dataset(61), checkpoints=Checkpoints(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["noise.npy", "surrogate.safetensors", "cursor.json"])
+@pytest.mark.parametrize("left", [0, 30])
+def test_a_damaged_checkpoint_is_one_line_that_says_what_to_do(name: str, left: int, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        craft(make_dataset(60), workers=stopping(3), checkpoints=Checkpoints(tmp_path))
+    damaged = next(tmp_path.rglob(name))
+    damaged.write_bytes(damaged.read_bytes()[:left])
+    with pytest.raises(OutputError, match="damaged, or of another run") as error:
+        craft(make_dataset(60), checkpoints=Checkpoints(tmp_path))
+    assert f"without {tmp_path} the same command begins again" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_only_the_newest_checkpoint_is_kept(tmp_path: Path) -> None:
     craft(make_dataset(60), checkpoints=Checkpoints(tmp_path, every=0.0))
     assert len(list(tmp_path.iterdir())) == 1

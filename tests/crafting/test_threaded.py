@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from conftest import make_dataset, stopping
 from torch import Tensor, nn
 
-from unlearn import pgd, randomness, recipe, training
+from unlearn import mixed_precision, pgd, randomness, recipe, training
 from unlearn.crafting.alternate import alternate
 from unlearn.crafting.checkpoint import Checkpoints
 from unlearn.crafting.folding import folded
@@ -58,7 +58,7 @@ def test_weights_cast_once_give_the_bits_of_mixed_precision(name: str) -> None:
     found = []
     for frozen in (folded(network), folded(network, FAST)):
         held = images.clone().requires_grad_()
-        with training.autocast(torch.device("cpu"), FAST):
+        with mixed_precision.autocast(torch.device("cpu"), FAST):
             loss = F.cross_entropy(frozen(held), torch.tensor([0, 1, 2]), reduction="sum")
         found.append((loss.detach(), torch.autograd.grad(loss, held)[0]))
     assert torch.equal(found[0][0], found[1][0])
@@ -85,7 +85,7 @@ def gradients(network: nn.Module, images: Tensor, precision: torch.dtype, thread
     labels = torch.arange(len(images)) % 5
     torch.manual_seed(0)  # dropout
     with threaded(Workers(torch.device("cpu"), threads=threads)) if threads else nullcontext():
-        with training.autocast(torch.device("cpu"), precision):
+        with mixed_precision.autocast(torch.device("cpu"), precision):
             loss = F.cross_entropy(network(images), labels)
         return list(torch.autograd.grad(loss, list(network.parameters())))
 

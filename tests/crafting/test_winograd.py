@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unlearn import training
+from unlearn import mixed_precision, training
 from unlearn.crafting.folding import folded
 from unlearn.crafting.winograd import Winograd, replace
 
@@ -56,7 +56,7 @@ def test_what_follows_may_work_in_place(size: tuple[int, int]) -> None:
 
 def test_mixed_precision_runs_the_convolution_itself() -> None:
     images = torch.randn(3, WIDE, 8, 8)
-    with training.autocast(torch.device("cpu"), torch.bfloat16):
+    with mixed_precision.autocast(torch.device("cpu"), torch.bfloat16):
         assert torch.equal(Winograd(conv())(images), conv()(images))
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlearn import randomness, training
+from unlearn import mixed_precision, randomness, training
 from unlearn.crafting import channel, learner, passes
 from unlearn.crafting import noise as noises
 from unlearn.crafting.folding import folded
@@ -159,7 +159,7 @@ def _stepped(bench: Bench, frozen: nn.Module, round_: int, index: Tensor) -> Ten
         # Numbers below zero: the surrogate's own steps draw from zero on.
         draws = randomness.Draws(problem.seed, -1 - round_ * bench.pgd.steps - step, keys)
         seen = channel.look(bench.views, domain.noisy(images, held), draws)
-        with training.autocast(problem.workers.device, problem.precision):
+        with mixed_precision.autocast(problem.workers.device, problem.precision):
             loss = bench.objective.noise_loss(frozen, Seen(seen, held, labels, draws))
         (gradient,) = torch.autograd.grad(loss, held)
         size = bench.objective.descent * bench.pgd.step_size

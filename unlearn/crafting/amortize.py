@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unlearn import randomness, training
+from unlearn import mixed_precision, randomness, training
 from unlearn.crafting import channel, frozen, generator, learner, passes
 from unlearn.crafting import noise as noises
 from unlearn.crafting.alternate import MIN_MIN, Objective
@@ -49,7 +49,7 @@ class Generated:
         """The same for samples at positions (B,), differentiable in the weights."""
         problem, data = self.problem, self.problem.batches
         images = training.to_float(data.images[index])
-        with training.autocast(problem.workers.device, problem.precision):
+        with mixed_precision.autocast(problem.workers.device, problem.precision):
             found = self.network(images, data.labels[index])
         return problem.domain.project(problem.epsilon * found, images, problem.epsilon)
 
@@ -161,7 +161,7 @@ def _gradient(bench: Bench, still: nn.Module, step: int, index: Tensor) -> Tenso
     # Numbers below zero: the surrogate's own steps draw from zero on.
     draws = randomness.Draws(problem.seed, -1 - step, data.keys[index])
     seen = channel.look(bench.views, problem.domain.noisy(images, held), draws)
-    with training.autocast(problem.workers.device, problem.precision):
+    with mixed_precision.autocast(problem.workers.device, problem.precision):
         loss = F.cross_entropy(still(seen), data.labels[index], reduction="sum")
     (gradient,) = torch.autograd.grad(loss, held)
     found = torch.autograd.grad(written, list(bench.noise.network.parameters()), gradient.sign())

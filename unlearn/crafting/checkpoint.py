@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -58,25 +59,35 @@ class Checkpoints:
         """Restore everything in place and return the cursor; None without a checkpoint.
 
         Raises:
-            OutputError: when the checkpoint does not fit this problem.
+            OutputError: when the checkpoint is damaged or does not fit this problem.
         """
         numbers = self._numbers()
         if not numbers:
             return None
         place = self.folder / f"{max(numbers):06d}"
-        stored = np.load(place / "noise.npy", mmap_mode="r", allow_pickle=False)
-        if tuple(stored.shape) != tuple(values.shape):
-            raise OutputError(f"{place}: noise of shape {stored.shape}, expected {tuple(values.shape)}")
-        for part in placing.blocks(stored):
-            values[part] = torch.from_numpy(np.array(stored[part])).to(values.device)
-        _restore(load_file(place / "surrogate.safetensors"), network, optims)
-        cursor = json.loads((place / COMPLETE).read_text())
-        return Cursor(**{**cursor, "errors": tuple(cursor["errors"])})
+        try:
+            return _load(place, values, network, optims)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).partition("\n")[0]
+            raise OutputError(
+                f"{place}: damaged, or of another run ({reason}); without {self.folder} the same command begins again"
+            ) from error
 
     def _numbers(self) -> list[int]:
         if not self.folder.is_dir():
             return []
         return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdigit() and (p / COMPLETE).exists())
+
+
+def _load(place: Path, values: Tensor, network: nn.Module, optims: Sequence[torch.optim.Optimizer]) -> Cursor:
+    stored = np.load(place / "noise.npy", mmap_mode="r", allow_pickle=False)
+    if tuple(stored.shape) != tuple(values.shape):
+        raise ValueError(f"noise of shape {stored.shape}, expected {tuple(values.shape)}")
+    for part in placing.blocks(stored):
+        values[part] = torch.from_numpy(np.array(stored[part])).to(values.device)
+    _restore(load_file(place / "surrogate.safetensors"), network, optims)
+    cursor = json.loads((place / COMPLETE).read_text())
+    return Cursor(**{**cursor, "errors": tuple(cursor["errors"])})
 
 
 def _tensors(network: nn.Module, optims: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlearn import training
+from unlearn import mixed_precision, training
 from unlearn.crafting.problem import Problem
 from unlearn.errors import DataError
 
@@ -34,7 +34,7 @@ def need_embedders(problem: Problem, method: str) -> None:
 
 def features(problem: Problem, canvases: Tensor) -> list[Tensor]:
     """Unit features (B, D) of canvases (B, 3, S, S) in [0, 1], by embedder."""
-    with training.autocast(problem.workers.device, problem.precision):
+    with mixed_precision.autocast(problem.workers.device, problem.precision):
         found = [embed(canvases) for embed in problem.embedders]
     return [each.float() for each in found]
 

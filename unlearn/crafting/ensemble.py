@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unlearn import files, training
+from unlearn import files, mixed_precision, training
 from unlearn.crafting.folding import folded
 from unlearn.crafting.pretrain import train_surrogate
 from unlearn.crafting.problem import Problem
@@ -104,7 +104,7 @@ def features(problem: Problem, network: Callable[[Tensor], Tensor], index: Tenso
 
     def part(piece: Tensor) -> Tensor:
         images = training.to_float(problem.batches.images[piece])
-        with torch.no_grad(), training.autocast(problem.workers.device, problem.precision):
+        with torch.no_grad(), mixed_precision.autocast(problem.workers.device, problem.precision):
             return network(images).float()
 
     return torch.cat(problem.workers.map(part, index.split(batch_size)))

@@ -23,7 +23,7 @@ def folded(network: nn.Module, precision: torch.dtype = torch.float32) -> nn.Mod
 
     Args:
         precision: of the weights of convolutions and linear layers; they are folded in float32 first. In bfloat16 the
-            copy is to be called under `training.autocast`, which casts the images.
+            copy is to be called under `mixed_precision.autocast`, which casts the images.
     """
     frozen = fuse(_traced(copy.deepcopy(network.eval())), inplace=True, no_trace=True)
     frozen.requires_grad_(False)

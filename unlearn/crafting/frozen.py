@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlearn import randomness, training
+from unlearn import mixed_precision, randomness, training
 from unlearn.crafting import noise as noises
 from unlearn.crafting import passes
 from unlearn.crafting.problem import Problem
@@ -75,7 +75,7 @@ class Descent:
             return torch.stack([self._losses(term, noisy, part.labels) for term in self.terms]).mean(0)
 
     def _losses(self, term: Loss, images: Tensor, labels: Tensor) -> Tensor:
-        with training.autocast(self.problem.workers.device, self.problem.precision):
+        with mixed_precision.autocast(self.problem.workers.device, self.problem.precision):
             return term(images, labels).float()
 
 

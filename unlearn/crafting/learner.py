@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from unlearn import randomness, training
+from unlearn import mixed_precision, randomness, training
 from unlearn.crafting import channel
 from unlearn.crafting import noise as noises
 from unlearn.crafting.problem import Problem
@@ -83,7 +83,7 @@ def _learn(bench: Bench, step: int) -> None:
     bench.network.train()
     if bench.schedule.rate == "cosine":
         bench.optim.param_groups[0]["lr"] = _cosine(bench, step)
-    with training.autocast(problem.workers.device, problem.precision):
+    with mixed_precision.autocast(problem.workers.device, problem.precision):
         loss = bench.objective.surrogate_loss(bench.network, images, data.labels[index], draws)
     training.update(bench.network, bench.optim, loss, problem.surrogate.sgd.clip)
 
@@ -111,7 +111,7 @@ def error(bench: Bench, frozen: nn.Module, tasks: Sequence[Tensor]) -> float:
 
     @torch.no_grad()  # on the function, because gradient mode belongs to a thread
     def wrong(index: Tensor) -> Tensor:
-        with training.autocast(workers.device, bench.problem.precision):
+        with mixed_precision.autocast(workers.device, bench.problem.precision):
             predicted = frozen(channel.whole(bench.views, _noisy(bench, index))).argmax(1)
         return (predicted != bench.problem.batches.labels[index]).sum()
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlearn import augmentation, pgd, randomness, training
+from unlearn import augmentation, mixed_precision, pgd, randomness, training
 from unlearn.crafting import channel, passes
 from unlearn.crafting import noise as noises
 from unlearn.crafting.folding import folded
@@ -73,7 +73,7 @@ def adversary(settings: Robustness, precision: torch.dtype = torch.float32) -> D
         delta = pgd.project(start if settings.attack.random_start else 0 * start, images, settings.radius)
         for _ in range(settings.attack.steps):
             noisy = (images + delta).requires_grad_()
-            with training.autocast(images.device, precision):
+            with mixed_precision.autocast(images.device, precision):
                 loss = F.cross_entropy(network(noisy), labels, reduction="sum")
             (gradient,) = torch.autograd.grad(loss, noisy)
             delta = pgd.step(delta, gradient, images, settings.radius, -settings.attack.step_size)
@@ -152,7 +152,7 @@ def _gradient(bench: Bench, images: Tensor, noise: Tensor, labels: Tensor, draws
     noisy = bench.problem.domain.noisy(images, held).clamp(0.0, 1.0)
     view = _look(bench.settings, noisy, draws)
     disturbed = bench.disturb(bench.network, view.detach(), labels, draws)
-    with training.autocast(images.device, bench.problem.precision):
+    with mixed_precision.autocast(images.device, bench.problem.precision):
         loss = F.cross_entropy(bench.network(view + (disturbed - view).detach()), labels, reduction="sum")
     (gradient,) = torch.autograd.grad(loss, held)
     return gradient
@@ -175,7 +175,7 @@ def _update(bench: Bench, attack: Disturb, index: Tensor, step: int) -> None:
     seen = attack(bench.network, view, data.labels[index], draws)
     bench.network.train()
     bench.optim.param_groups[0]["lr"] = problem.surrogate.sgd.lr * settings.decay ** (step // settings.decay_every)
-    with training.autocast(problem.workers.device, problem.precision):
+    with mixed_precision.autocast(problem.workers.device, problem.precision):
         loss = F.cross_entropy(bench.network(seen), data.labels[index])
     training.update(bench.network, bench.optim, loss, problem.surrogate.sgd.clip)
 

@@ -153,8 +153,10 @@ def launch(stop: StopRequest | None = None, device: str = "auto") -> Workers:
     """The processes as Accelerate finds them: one, or what torchrun, accelerate launch or srun started.
 
     Raises:
-        WorkersError: when a launcher announced more processes than see each other.
+        WorkersError: when a launcher announced more processes than see each other, or CUDA is asked for and absent.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise WorkersError("--device cuda: torch sees no CUDA device here; there are: auto, cpu")
     on_cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
     accelerator = Accelerator(cpu=on_cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
     announced = int(os.environ.get("WORLD_SIZE", "1"))

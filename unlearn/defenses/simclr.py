@@ -55,7 +55,7 @@ class SimCLR(Defense):
         """The encoder by the contrastive loss through a projection of two layers."""
         import torch
 
-        from unlearn import training
+        from unlearn import mixed_precision, training
         from unlearn.randomness import Draws
 
         outer = self._projection(victim, job)
@@ -71,7 +71,7 @@ class SimCLR(Defense):
                 images = training.to_float(data.images[index])
                 views = torch.cat([self.view(images, draws, f"simclr-{side}") for side in "ab"])
                 victim.train()
-                with training.autocast(views.device, job.precision):
+                with mixed_precision.autocast(views.device, job.precision):
                     value = contrastive(outer(_encoded(victim, views)), self.temperature)
                 training.update(both, optim, value, self.sgd.clip)
 

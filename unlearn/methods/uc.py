@@ -120,14 +120,14 @@ class UC:
         import torch
         import torch.nn.functional as F
 
-        from unlearn import training
+        from unlearn import mixed_precision, training
 
         rows, domain = problem.row_on_device[index], problem.domain
         images = training.to_float(problem.batches.images[index])
         held = domain.project(noise.delta(rows), images, problem.epsilon)
         for _ in range(self.pgd.steps):
             held.requires_grad_()
-            with training.autocast(problem.workers.device, problem.precision):
+            with mixed_precision.autocast(problem.workers.device, problem.precision):
                 found = features(domain.noisy(images, held)).float()
             loss = F.kl_div(found.log_softmax(1), aims[rows], reduction="sum")
             (gradient,) = torch.autograd.grad(loss, held)

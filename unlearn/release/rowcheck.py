@@ -10,7 +10,7 @@ from unlearn import images
 from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError
 from unlearn.promise import Promise
-from unlearn.release import png
+from unlearn.release import png, twins
 from unlearn.release.record import Release
 from unlearn.release.stored import Finding, Identities, Row, path_problem
 
@@ -20,6 +20,7 @@ class SplitCheck:
     """Goes through the rows of a split once. `clean` is the same split before protection, or None.
 
     limits: bounds on the change of a sample (none at all for the test split).
+    hidden, shown: places of rows by the clean image that was changed in them, or that they show.
     """
 
     release: Release
@@ -33,6 +34,8 @@ class SplitCheck:
     rows: int = 0
     compared: int = 0
     changed: int = 0
+    hidden: dict[bytes, str] = field(default_factory=dict)
+    shown: dict[bytes, str] = field(default_factory=dict)
 
     def row(self, row: Row) -> Iterator[Finding]:
         """What is wrong with the next row."""
@@ -98,6 +101,7 @@ class SplitCheck:
         yield from self.limits.broken(source, pixels)
         changed = not np.array_equal(source, pixels)
         self.changed += changed
+        (self.hidden if changed else self.shown)[twins.digest(source)] = row.place
         if not changed and self.split == "train" and self.release.protected_share == 1.0:
             yield "clean copy"
 

@@ -1,7 +1,7 @@
 """Re-open a release and look at everything: checksums, images, labels, budget, and secrets."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from unlearn.promise import Promise
 from unlearn.release import leaks, record, rowcheck, tree
 from unlearn.release.formats import FORMATS
 from unlearn.release.record import Release
+from unlearn.release.rowcheck import SplitCheck
 from unlearn.release.stored import Finding, Row
 
 FACTS = record.NAME
@@ -40,19 +41,26 @@ def verify(folder: Path, clean: ImageDataset | None = None, clean_test: ImageDat
         return [*findings, Finding(record.NAME, str(error)), *_texts(folder, found, None)]
     sources = {"train": clean, "test": clean_test}
     findings += [*tree.foreign(found, release), *_texts(folder, found, release)]
-    for split in release.splits:
-        findings += _rows(folder, release, split, sources[split])
-    return findings
+    checks = [SplitCheck(release, split, sources[split], rowcheck.limits(release, split)) for split in release.splits]
+    for check in checks:
+        findings += _rows(folder, check)
+    return [*findings, *_pairs(checks)]
 
 
-def _rows(folder: Path, release: Release, split: str, clean: ImageDataset | None) -> Iterator[Finding]:
-    check = rowcheck.SplitCheck(release, split, clean, rowcheck.limits(release, split))
-    for item in FORMATS[release.format].read(folder, split, release.classes):
+def _rows(folder: Path, check: SplitCheck) -> Iterator[Finding]:
+    for item in FORMATS[check.release.format].read(folder, check.split, check.release.classes):
         if isinstance(item, Finding):
             yield item
         else:
             yield from check.row(item)
     yield from check.totals()
+
+
+def _pairs(checks: Sequence[SplitCheck]) -> Iterator[Finding]:
+    """Rows that show what is protected in another one."""
+    for one, other in itertools.product(checks, checks):
+        for image in one.shown.keys() & other.hidden.keys():
+            yield Finding(one.shown[image], f"shows the clean image that is protected in {other.hidden[image]}")
 
 
 def _texts(folder: Path, found: list[str], release: Release | None) -> Iterator[Finding]:
