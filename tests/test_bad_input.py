@@ -81,7 +81,7 @@ def test_absent_keys_may_be_removed() -> None:
     assert unlearn("validate", "demo", "~data.path", "~nothing").returncode == 0
 
 
-@pytest.mark.parametrize("words", [("--device", "gpu"), ("--checkpoint-every", "-1")])
+@pytest.mark.parametrize("words", [("--device", "gpu"), ("--checkpoint-every", "-1"), ("--checkpoint-every", "nan")])
 def test_options_out_of_range(words: tuple[str, str], tmp_path: Path) -> None:
     assert words[0] in refused(tmp_path, "craft", "demo", *words)
 

@@ -36,6 +36,13 @@ def test_the_resolved_recipe_runs_again_to_the_same_bytes(run: Path, tmp_path: P
     assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes()
 
 
+def test_a_run_names_its_clean_data_itself(run: Path, tmp_path: Path) -> None:
+    done = unlearn("audit", run, "--clean", "demo", "--out", tmp_path / "audit")
+    assert done.returncode == 2
+    assert done.stderr == f"{run}: a run names its clean data itself; --clean is for a release or a foreign set\n"
+    assert not (tmp_path / "audit").exists()
+
+
 @pytest.mark.parametrize("form", ["parquet", "imagefolder"])
 def test_audit_release_verify(run: Path, form: str, tmp_path: Path) -> None:
     audit = unlearn("audit", run, "--out", tmp_path / "audit")

@@ -5,6 +5,7 @@ Imports are inside the commands, so that `--help`, `ls` and `validate` start wit
 
 import io
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must not e
 Data = Annotated[str | None, typer.Option("--data", help="Where the data are: short for data.path=...")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Seconds = Annotated[
+    float, typer.Option(min=0, callback=lambda value: _a_time(value), help="Seconds between two checkpoints.")
+]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes an accelerator where there is one.")]
 
 
@@ -42,6 +46,12 @@ def _say(text: str = "") -> None:
     """A line for people, from the first process only."""
     if os.environ.get("RANK", "0") == "0":
         typer.echo(text)
+
+
+def _a_time(seconds: float) -> float:
+    if math.isnan(seconds):
+        raise typer.BadParameter("nan is not a number of seconds")
+    return seconds
 
 
 def _version(asked: bool) -> None:
@@ -122,7 +132,7 @@ def craft(
     out: Out = Path("run"),
     data: Data = None,
     device: Device = "auto",
-    checkpoint_every: Annotated[float, typer.Option(min=0, help="Seconds between two checkpoints.")] = 60.0,
+    checkpoint_every: Seconds = 60.0,
     json_lines: Json = False,
     quiet: Quiet = False,
 ) -> None:

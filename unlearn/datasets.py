@@ -138,7 +138,8 @@ def check_labels(records: Records) -> None:
             f" ({len(wrong)} samples)"
         )
     if len(np.unique(labels)) < 2:
-        raise DataError(f"one class only ({records.names[int(labels[0])]}); a classifier needs two or more")
+        only = records.names[int(labels[0])]
+        raise DataError(f"{records.where[0]}: one class only ({only}); a classifier needs two or more")
 
 
 def stratified(data: ImageDataset, samples: int, seed: int) -> NDArray[np.int64]:

@@ -40,6 +40,8 @@ def audit_paths(
     chosen, first = recipe_check.load_audit(plan) if plan else None, paths[0]
     is_release, is_run = (first / verification.FACTS).is_file(), (first / run.FACTS).is_file()
     if not is_release and (is_run or (clean is None and not first.exists())):
+        if clean is not None:
+            raise DataError(f"{first}: a run names its clean data itself; --clean is for a release or a foreign set")
         return audit([run.load(path, overrides) for path in paths], out, chosen, progress, team)
     if clean is None:
         what = "a release" if is_release else "not a run and not a release; where others have protected it"

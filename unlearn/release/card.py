@@ -128,7 +128,8 @@ def _contents(release: Release) -> str:
     lines = [_split_line(name, release.splits.get(name), what) for name, what in contents.items()]
     size = f"{width}x{height} pixels with {channels} channel{'s' if channels > 1 else ''}"
     return (
-        f"## Contents\n\nPNG images of {size}, {len(release.classes)} classes, in the source's order.\n\n"
+        f"## Contents\n\nPNG images of {size}, {len(release.classes)} classes, in the source's order. "
+        f"{wording.NOTHING_ELSE}\n\n"
         "| split | images | content |\n|---|---|---|\n" + "\n".join(lines)
     )
 

@@ -35,6 +35,7 @@ WEAKNESSES = """\
   the data that stays clean can be enough to train on.
 - **Future models.** The measurements are about the trainers that were run, today."""
 
+NOTHING_ELSE = "Other columns and other splits of the source are not in it."
 TEST_COPIED = "unmodified, lossless copies of the clean test images"
 TEST_OMITTED = "not included"
 PARTIAL = "which of them are protected is not stated, because that would help to undo the protection"
@@ -51,4 +52,4 @@ The `id` of an image is made from its released pixels, not from the clean ones: 
 digits of a SHA-256 of shape and pixels, with a count where images are equal. It says nothing
 about the clean pixels of a protected image."""
 
-ALL = " ".join((INTRODUCTION, NOT_AUDITED, AUDIT, WEAKNESSES, TEST_COPIED, TEST_OMITTED, PARTIAL, VERIFY))
+ALL = " ".join((INTRODUCTION, NOT_AUDITED, AUDIT, WEAKNESSES, NOTHING_ELSE, TEST_COPIED, TEST_OMITTED, PARTIAL, VERIFY))
