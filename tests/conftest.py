@@ -8,6 +8,7 @@ from pathlib import Path
 
 import forking
 import numpy as np
+import once
 import pytest
 import torch
 
@@ -30,6 +31,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"a test tried to connect to {address}")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def place_of_figures(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Test processes have a folder each in one of the whole run."""
+    mine = tmp_path_factory.getbasetemp()
+    once.PLACE = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
 
 
 @pytest.fixture(autouse=True)

@@ -46,11 +46,12 @@ def test_audit(tmp_path: Path) -> None:
     assert found["bfloat16"]["gflop_a_second"] > 0
 
 
-def test_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    for precision in ("float32", "bfloat16"):
-        found = quick("scaling", tmp_path, "--precision", precision)
-        assert found["equal_bytes"]
-        assert found["exchanged_bytes_a_round"] == 128 * 3 * 32 * 32
+# That processes write the same bytes in float32 is also what crafting/test_workers.py is about.
+@pytest.mark.parametrize("precision", ["bfloat16", pytest.param("float32", marks=pytest.mark.slow)])
+def test_processes_write_the_same_bytes(precision: str, tmp_path: Path) -> None:
+    found = quick("scaling", tmp_path, "--precision", precision)
+    assert found["equal_bytes"]
+    assert found["exchanged_bytes_a_round"] == 128 * 3 * 32 * 32
 
 
 def test_startup(tmp_path: Path) -> None:

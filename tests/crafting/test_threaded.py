@@ -90,12 +90,18 @@ def gradients(network: nn.Module, images: Tensor, precision: torch.dtype, thread
         return list(torch.autograd.grad(loss, list(network.parameters())))
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "resnet18", "densenet121", "vgg11", "efficientnet_lite0"])
-def test_float32_convolutions_by_parts_have_the_bits_of_the_whole(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        *(("small_cnn", 32), ("resnet18", 32), ("densenet121", 16), ("vgg11", 32), ("efficientnet_lite0", 32)),
+        pytest.param("densenet121", 32, marks=pytest.mark.slow),
+    ],
+)
+def test_float32_convolutions_by_parts_have_the_bits_of_the_whole(name: str, side: int) -> None:
     """Strides, 1x1 kernels, groups, a last part cut short: no sum is divided."""
     torch.set_num_threads(1)
     network = used(name).train()
-    images = torch.rand(PART + 5, 3, 32, 32)
+    images = torch.rand(PART + 5, 3, side, side)
     plain = gradients(network, images, torch.float32)
     for threads in (1, 2):
         parts = gradients(network, images, torch.float32, threads)

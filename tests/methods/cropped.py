@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from once import once
 from torch import nn
 
 from unlearn import datasets, training
@@ -80,4 +81,4 @@ def learned(images: Pixels) -> float:
 @cache
 def clean() -> float:
     """Accuracy after training on the images without noise."""
-    return learned(TRAIN.images)
+    return once("clean-cropped", lambda: learned(TRAIN.images))

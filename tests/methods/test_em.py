@@ -7,9 +7,9 @@ import pytest
 import torch
 from conftest import make_dataset
 from methods.contract import SMALL, check, problem
-from numpy.typing import NDArray
+from methods.learning import clean, embedded, learned
 
-from unlearn import datasets, recipe, training
+from unlearn import recipe
 from unlearn.crafting.schedule import Schedule
 from unlearn.crafting.workers import alone
 from unlearn.methods.em import EM
@@ -34,31 +34,10 @@ def test_random_start() -> None:
     assert int(made.delta.abs().max()) == 8
 
 
-TRAIN, TEST = datasets.load("embedded", "train"), datasets.load("embedded", "test")
-
-
-def learned(images: NDArray[np.uint8]) -> float:
-    """Clean test accuracy of the demo's victim when it is trained on these images of the embedded set.
-
-    On two threads, as `scripts/demo` trains it on two cores: sums depend on the number of threads, and a figure of one
-    seed with them.
-    """
-    torch.set_num_threads(2)
-    plan = recipe.load("demo").audit
-    network = training.build("small_cnn", TRAIN.classes, TRAIN.images.shape[1:], 0)
-    batches = training.Batches(*(torch.from_numpy(a) for a in (images, TRAIN.labels, TRAIN.keys)))
-    training.train(network, batches, plan.training, 0)
-    return training.accuracy(network, torch.from_numpy(TEST.images), torch.from_numpy(TEST.labels))
-
-
-@pytest.fixture(scope="module")
-def clean() -> float:
-    return learned(TRAIN.images)
-
-
-def test_random_noise_does_not_protect(clean: float) -> None:
-    noise = np.random.default_rng(0).integers(-8, 9, TRAIN.images.shape)
-    assert learned((TRAIN.images + noise).clip(0, 255).astype(np.uint8)) > clean - 0.1
+def test_random_noise_does_not_protect() -> None:
+    images = embedded("train").images
+    noise = np.random.default_rng(0).integers(-8, 9, images.shape)
+    assert learned((images + noise).clip(0, 255).astype(np.uint8)) > clean() - 0.1
 
 
 @pytest.mark.parametrize(
@@ -69,14 +48,15 @@ def test_random_noise_does_not_protect(clean: float) -> None:
         pytest.param("demo-sample", torch.bfloat16, marks=pytest.mark.slow),
     ],
 )
-def test_claim_a_network_trained_on_it_learns_little(name: str, precision: torch.dtype, clean: float) -> None:
+def test_claim_a_network_trained_on_it_learns_little(name: str, precision: torch.dtype) -> None:
     """Class-wise and sample-wise, reference and fast: at most half of the clean accuracy, as the demo crafts it."""
     settings = recipe.load(name)
-    setting = problem(TRAIN, settings.rows)
+    train = embedded("train")
+    setting = problem(train, settings.rows)
     setting = replace(setting, surrogate=settings.surrogate, workers=alone(threads=2), precision=precision)
     made = settings.method.craft(setting)
-    assert clean > 0.85
-    assert learned(made.apply_pixels(TRAIN.images, np.arange(len(TRAIN)))) < clean / 2
+    assert clean() > 0.85
+    assert learned(made.apply_pixels(train.images, np.arange(len(train)))) < clean() / 2
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from methods.learning import clean
 
-from unlearn import datasets, training
+from unlearn import datasets, recipe, training
 from unlearn.datasets import ImageDataset
 from unlearn.errors import DataError
 from unlearn.settings import SGD, Training
@@ -27,10 +28,12 @@ def accuracy(network: str, sets: tuple[ImageDataset, ImageDataset], settings: Tr
     return training.accuracy(model, torch.from_numpy(test.images), torch.from_numpy(test.labels))
 
 
-def test_small_cnn_learns_it(sets: tuple[ImageDataset, ImageDataset]) -> None:
+def test_small_cnn_learns_it() -> None:
     """As the demo's audit trains it."""
-    settings = Training(epochs=8, batch_size=64, sgd=SGD(lr=0.05, clip=1.0), augment=("flip",))
-    assert 0.85 <= accuracy("small_cnn", sets, settings) <= 0.99
+    plan = recipe.load("demo").audit
+    assert plan.victims == ("small_cnn",)
+    assert plan.training == Training(epochs=8, batch_size=64, sgd=SGD(lr=0.05, clip=1.0), augment=("flip",))
+    assert 0.85 <= clean() <= 0.99
 
 
 def test_linear_model_does_not(sets: tuple[ImageDataset, ImageDataset]) -> None:
