@@ -217,7 +217,7 @@ def test_the_plan_speaks_of_faces(settings: Archive, tmp_path: Path, one_process
         "--recipe faces/cloak-mid",
         "against: matching of faces",
         "found by marks",
-        "crafting of 1 keys",
+        "crafting of 1 key before",
     ):
         assert words in text, text
     assert made.facts()["face_crafting"] == ["everyone"]

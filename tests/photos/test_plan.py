@@ -119,7 +119,7 @@ def test_sizes_are_readable() -> None:
     ("known", "faces", "text"),
     [
         (125.0, (), "about 0:02:05 before to craft 2 keys"),
-        (125.0, ("al",), "about 0:02:05 before to craft 2 keys and some time for 1 face keys"),
+        (125.0, ("al",), "about 0:02:05 before to craft 2 keys and some time for 1 face key"),
         (None, ("al",), "the crafting of 3 keys before"),
     ],
 )

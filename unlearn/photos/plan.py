@@ -199,9 +199,13 @@ def _before(plan: Plan) -> str:
     """What is crafted before the first photo is written, and how long that takes if it is known."""
     keys, faces = len(plan.crafting), len(plan.face_crafting)
     if plan.key_seconds is None:
-        return f", and the crafting of {keys + faces} keys before" if keys + faces else ""
-    more = f" and some time for {faces} face keys" if faces else ""
-    return f", and about {clock(plan.key_seconds)} before to craft {keys} keys{more}"
+        return f", and the crafting of {_keys(keys + faces)} before" if keys + faces else ""
+    more = f" and some time for {_keys(faces, 'face key')}" if faces else ""
+    return f", and about {clock(plan.key_seconds)} before to craft {_keys(keys)}{more}"
+
+
+def _keys(count: int, kind: str = "key") -> str:
+    return f"{count} {kind}{'' if count == 1 else 's'}"
 
 
 def _people(plan: Plan) -> list[str]:
@@ -215,7 +219,8 @@ def _people(plan: Plan) -> list[str]:
     if EVERYONE in plan.face_crafting and "matching" in plan.threats and plan.subjects.get(EVERYONE, 0) > 1:
         text.append(wording.one_key_for_all(plan.subjects[EVERYONE]))
     if plan.crafting:
-        text.append(f"keys to be crafted: {len(plan.crafting)}; the other {len(names) - len(plan.crafting)} exist")
+        others = len(names) - len(plan.crafting)
+        text.append(f"keys to be crafted: {len(plan.crafting)}" + (f"; the other {others} exist" if others else ""))
     few = [name for name in plan.crafting if plan.subjects.get(name, 0) < FEW]
     if few:
         shown = ", ".join(few[:6]) + (" ..." if len(few) > 6 else "")
