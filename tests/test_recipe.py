@@ -114,6 +114,12 @@ def test_impossible_values(tmp_path: Path, override: str, message: str) -> None:
     assert any(message in line for line in found), found
 
 
+@pytest.mark.parametrize("kind", [("band={cells: 32}",), ("method=opom", "embedders=[dlib]", "rows=class-wise")])
+def test_noise_that_is_scaled_has_a_largest_budget(tmp_path: Path, kind: tuple[str, ...]) -> None:
+    found = problems(tmp_path, GOOD, *kind, "epsilon=128/255")
+    assert any("epsilon: is above 127/255" in line for line in found), found
+
+
 def test_missing_parts_are_named(tmp_path: Path) -> None:
     assert problems(tmp_path, "epsilon: 8/255\n") == [
         "mine.yaml method: is missing",

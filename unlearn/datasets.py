@@ -143,16 +143,20 @@ def check_labels(records: Records) -> None:
 
 
 def stratified(data: ImageDataset, samples: int, seed: int) -> NDArray[np.int64]:
-    """Positions of `samples` images, as evenly over the classes as the data allow, in the data's order.
+    """Positions of `samples` images, of every class its share of the data but at least one, in the data's order.
 
     The choice depends on the seed and the ids, not on the order of the data.
     """
     import numpy as np
 
     order = sorted(range(len(data)), key=lambda i: hashlib.sha256(f"{seed}{data.ids[i]}".encode()).digest())
-    taken: Counter[int] = Counter()
-    rounds = [(taken.update([label]) or taken[label], i) for i in order if (label := int(data.labels[i])) >= 0]
-    chosen = [i for _, i in sorted(rounds)[:samples]]
+    sizes, taken, places = data.counts(), Counter[int](), []
+    for place, i in enumerate(order):
+        label = int(data.labels[i])
+        taken[label] += 1
+        first = taken[label] == 1
+        places.append((0.0 if first else (taken[label] - 0.5) / sizes[label], place, i))
+    chosen = [i for *_, i in sorted(places)[:samples]]
     return np.sort(np.array(chosen, dtype=np.int64))
 
 

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 LEVELS = 255
 FINE = 256  # steps of a level in which noise is kept that is scaled or interpolated before it is rounded
 
+FINEST = (2**15 - 1) / FINE / LEVELS  # budget that 16 bits hold in such steps: 127/255 and a little more
+
 
 def parse(value: Any) -> float:
     """`8/255`, `0.03` or a number as a float.

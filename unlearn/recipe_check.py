@@ -11,6 +11,7 @@ from unlearn.audit.plan import AuditPlan
 from unlearn.crafting.schedule import Surrogate
 from unlearn.errors import RecipeError, UnlearnError
 from unlearn.faces import embedders as faces
+from unlearn.quantities import FINEST
 from unlearn.recipe_files import Source
 from unlearn.recipe_kinds import Kind
 from unlearn.recipe_schema import DataSettings, TopLevel
@@ -150,6 +151,10 @@ def together(top: TopLevel, chosen: Any) -> Found:
     pgd, schedule = getattr(chosen, "pgd", None), getattr(chosen, "schedule", None)
     if getattr(chosen, "NEEDS_EMBEDDERS", False) and not top.embedders:
         problems.append((("embedders",), "is missing: this method moves features of faces; such as [facenet, dlib]"))
+    if (top.band is not None or getattr(chosen, "NEEDS_EMBEDDERS", False)) and top.epsilon > FINEST:
+        problems.append(
+            (("epsilon",), "is above 127/255, which is as far as noise goes that is scaled before it is saved")
+        )
     if getattr(chosen, "step_size", 0) > top.epsilon:
         problems.append((("method", "step_size"), "is larger than epsilon: the first step leaves the budget"))
     if pgd and pgd.step_size > top.epsilon:

@@ -246,10 +246,15 @@ def test_all_sets_are_trained_in_the_same_order(subject: Subject) -> None:
 
 DEFENSES = (named("none"), named({"name": "chain", "defenses": ["grayscale", "jpeg"]}))
 LEARNING = (named({"name": "chain", "defenses": ["jpeg", {"name": "orthogonal_projection", "epochs": 1}]}),)
+PURIFYING = (named({"name": "purifier", "pairs": 30, "width": 0, "steps": 20}),)
 
 
-@pytest.mark.parametrize("defenses", [DEFENSES, LEARNING])
+@pytest.mark.parametrize("defenses", [DEFENSES, LEARNING, PURIFYING])
 def test_sharing_images_changes_no_figure(defenses: tuple, subject: Subject) -> None:
+    """Of two sets and two seeds: what a defense learned from one of them is not laid on the others."""
+    stronger = 2 * subject.protected["protected"].astype(int) - subject.clean.images
+    sets = {**subject.protected, "protected:stronger": stronger.clip(0, 255).astype(np.uint8)}
+    subject = replace(subject, protected=sets)
     plan = replace(PLAN, seeds=2, defenses=defenses, training=replace(TRAINING, epochs=1, batch_size=60))
     shared, apart = bench(subject, plan), replace(bench(subject, plan), purified=Purified(0))
     rows = [
@@ -274,6 +279,24 @@ def test_images_of_a_mixed_set_are_not_taken_for_those_of_a_whole_one(subject: S
     whole, half = (grid._prepared(cell(portion=portion), b, lambda epoch: None)[1] for portion in (None, 0.5))
     assert (whole.data.images.numpy() == subject.protected["protected"]).all()
     assert 0 < (half.data.images.numpy() != subject.protected["protected"]).any((1, 2, 3)).sum() <= 60
+
+
+@pytest.mark.parametrize("portion", [0.001, 0.999])
+def test_a_sweep_of_few_samples_leaves_one_for_the_control(portion: float, subject: Subject) -> None:
+    pixels, index = grid.training_set(cell(portion=portion, train_on="clean-part"), bench(subject))
+    assert len(pixels) == len(index) == (119 if portion < 0.5 else 1)
+
+
+@pytest.mark.parametrize("change", ["labels", "names"])
+def test_kept_cells_are_of_these_labels(change: str, subject: Subject, tmp_path: Path) -> None:
+    clean, test = subject.clean, subject.test
+    other = replace(subject, clean=replace(clean, labels=(clean.labels + 1) % 3))
+    if change == "names":
+        swapped = clean.names[::-1]
+        other = replace(subject, clean=replace(clean, names=swapped), test=replace(test, names=swapped))
+    each = [auditing._bench(s, PLAN, Post()) for s in (subject, other)]
+    paths = [auditing._path(tmp_path, cell(), b, auditing._digests(b)) for b in each]
+    assert paths[0] != paths[1]
 
 
 def test_sharing_keeps_within_its_room(subject: Subject) -> None:

@@ -168,6 +168,17 @@ def test_verdict_of_a_protection_that_holds() -> None:
     assert "holds against what was tried" in third
 
 
+def test_the_verdict_is_about_the_defense_under_which_least_is_lost() -> None:
+    """JPEG leaves little of either: 29.5 of 35 % is below 30 of 90 %, and all the same it undoes the protection."""
+    rows = [*grid(0.9, 0.9, 0.3), *grid(0.35, 0.34, 0.295, defense="jpeg-10"), *grid(0.12, 0.1, 0.12, defense="blur")]
+    found = summary.summarize(rows, 0.1)
+    assert (found["worst_defense"], found["least_protection_defense"]) == ("none", "jpeg-10")
+    assert found["least_protection"] == pytest.approx(0.055 / 0.25)
+    third = verdict(rows)[2]
+    assert "least is lost with jpeg-10: 29.5 % (trained on clean images in the same way: 35.0 %)" in third
+    assert "this protection does not hold against jpeg-10" in third
+
+
 def test_verdict_claims_nothing_when_even_clean_images_teach_nothing() -> None:
     text = " ".join(verdict([*grid(0.12, 0.12, 0.1), *grid(0.13, 0.1, 0.1, defense="mixup")]))
     assert "hardly learned" in text

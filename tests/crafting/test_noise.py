@@ -44,6 +44,22 @@ def test_wide_grids_use_sixteen_bits() -> None:
     assert grid.values.dtype == torch.int16
 
 
+@pytest.mark.parametrize("step", [0.0031, 0.00314, 0.0007])
+def test_decimal_budgets_fit_sixteen_bits(step: float) -> None:
+    """Their common divisor is a hundred thousandth of a level."""
+    grid, rows = noise.grid(1, (1, 1, 2), 0.0314, step, noise.placed(torch.device("cpu"))), torch.tensor([0])
+    held = torch.tensor([[[[0.0314, -step]]]])
+    grid.store(rows, grid.encode(held))
+    assert float((grid.delta(rows) - held).abs().max()) <= 0.005 / 255 + 1e-7
+    assert grid.levels().flatten().tolist()[0] == 8
+
+
+def test_the_largest_budget_fits_sixteen_bits() -> None:
+    grid, rows = noise.grid(1, (1, 1, 1), 1.0, 0.0031, noise.placed(torch.device("cpu"))), torch.tensor([0])
+    grid.store(rows, grid.encode(torch.tensor([[[[-1.0]]]])))
+    assert grid.levels().item() == -255
+
+
 def test_levels_are_whole_and_within_the_budget() -> None:
     grid = noise.grid(1, (1, 1, 3), 8.5 / 255, 0.5 / 255, noise.placed(torch.device("cpu")))
     grid.store(torch.tensor([0]), grid.encode(torch.tensor([[[[8.5, -8.5, 2.9]]]]) / 255))

@@ -99,6 +99,15 @@ def test_operations_without_strength_change_nothing(number: int) -> None:
     assert torch.allclose(done, IMAGES.clamp(max=0.99), atol=levels)
 
 
+def test_turns_of_images_that_are_not_square_are_turns() -> None:
+    """The middle of an image of 64x128 is that of the turned square around it."""
+    square = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    square = torch.nn.functional.avg_pool2d(square, 9, 1, 4)
+    wide = square[:, :, 32:96]
+    turned, whole = (_operations._rotate(images, torch.tensor([1.0])) for images in (wide, square))
+    assert torch.allclose(turned[..., 24:40, 44:84], whole[..., 56:72, 44:84], atol=1e-4)
+
+
 def test_equalize_and_autocontrast_reach_black_and_white() -> None:
     dull = IMAGES / 4 + 0.3
     assert torch.allclose(_coloring.autocontrast(dull).amax((2, 3)), torch.ones(6, 3))

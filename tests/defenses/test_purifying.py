@@ -202,6 +202,14 @@ def test_purifier_undoes_class_wise_noise_from_pairs_and_spares_clean_images() -
     assert float((fitted.purify(rest).float() - rest).square().mean().sqrt()) < 8 / 2
 
 
+def test_projection_draws_nothing_from_the_generator_of_all_threads() -> None:
+    *_, labels, noise = class_noise(6)
+    images = (128 + noise[labels]).to(torch.uint8)
+    before = torch.get_rng_state()
+    OrthogonalProjection(epochs=1).fit(scene(images, images, labels))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_purifiers_texture_part_learns_what_is_local() -> None:
     """A checkerboard on every image: the U-Net alone takes most of it away."""
     board = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 16

@@ -49,6 +49,13 @@ def test_both_branches_share_the_budget() -> None:
     assert shift.abs().max() > 0
 
 
+def test_shifts_and_noise_of_a_large_budget_do_not_wrap() -> None:
+    """Each fits 8 bits, and their sum does not."""
+    method = replace(small(Dune(share=0.5, shift=1, networks=1, judges=8)), pgd=PGD(125 / 255, 1))
+    made = method.craft(problem(make_dataset(30, contrast=20), "sample-wise", 250 / 255))
+    assert made.delta.abs().max() > 127
+
+
 def test_the_swarm_finds_a_minimum() -> None:
     goal = torch.tensor([0.02, -0.01, 0.03])
     box = swarm.Box(3, 0.04, seed=0)

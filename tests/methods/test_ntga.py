@@ -8,7 +8,7 @@ from conftest import make_dataset
 from methods import trained
 from methods.contract import check, problem
 
-from unlearn import recipe
+from unlearn import memory, recipe
 from unlearn.crafting.workers import alone
 from unlearn.errors import DataError
 from unlearn.methods.ntga import NTGA
@@ -79,6 +79,16 @@ def test_threads_and_parts_do_not_matter() -> None:
     assert torch.equal(one.delta, method.craft(replace(setting, workers=alone(threads=3))).delta)
     parted = replace(method, judges_at_once=7).craft(setting)
     assert (one.delta != parted.delta).float().mean() < 1e-3
+
+
+def test_blocks_in_hand_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = problem(make_dataset(60, size=16), "sample-wise")
+    setting = replace(setting, workers=alone(threads=4))
+    method = NTGA(kernel="convolutional", block_size=20)
+    each = 8 * 20 * 20 * 3 * 16 * 16
+    for granted, expected in ((None, 4), (20 * each, 4), (5 * each, 2), (1, 1)):
+        monkeypatch.setattr(memory, "granted", lambda granted=granted: granted)
+        assert method._at_once(setting, 20) == expected
 
 
 def test_a_single_sample_is_refused() -> None:

@@ -70,6 +70,13 @@ def test_the_inner_loop_uses_each_networks_own_class_means() -> None:
         assert torch.allclose(term(images, labels), ((cut(images) - means[labels]) ** 2).mean(1), atol=1e-5)
 
 
+def test_a_class_without_samples_leads_nowhere() -> None:
+    data = replace(make_dataset(40, contrast=6), names=("class0", "class1", "class2", "empty"))
+    method = small(SEP(networks=1, align=True, permutation=(3, 0, 1, 2)))
+    with pytest.raises(DataError, match='sep: align leads class "class0" to the mean of a class that has no samples'):
+        method.craft(problem(data, "sample-wise"))
+
+
 def test_views_in_the_loop_carry_through_jpeg() -> None:
     """As Pillow encodes it, more images stay with the class they were led to."""
     plain = SEP(STEPS, networks=1, shift=1, pretrain=trained.SHORT)

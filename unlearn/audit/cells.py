@@ -127,10 +127,12 @@ def _prepared(cell: Cell, bench: Bench, after_epoch: Callable[[int], None]) -> t
     """The victim, its job, and the test images, purified, with their labels; what was found is let go of."""
     scene, shared = _scene(cell, bench), bench.purified
     defense = cell.defense.fit(scene)
-    test = shared.images(defense, "test", lambda: streamed.on_device(bench.test.images, bench.device))
+    # What was learned is no part of a name: each fit has its own images, those of tests as well.
+    again, tests = ("", "") if cell.defense.learns else (_used_again(cell, bench.plan), "test")
+    test = shared.images(defense, tests, lambda: streamed.on_device(bench.test.images, bench.device))
     labels = torch.from_numpy(bench.test.labels).to(bench.device)
     job = Job(
-        replace(scene.found, images=shared.images(defense, _used_again(cell, bench.plan), lambda: scene.found.images)),
+        replace(scene.found, images=shared.images(defense, again, lambda: scene.found.images)),
         bench.plan.training,
         cell.seed,
         defense,
@@ -201,8 +203,13 @@ def _protected_part(cell: Cell, clean: ImageDataset) -> NDArray[np.bool_]:
     if cell.classes is not None:
         return np.isin(clean.labels, [clean.names.index(name) for name in cell.classes])
     mask = np.zeros(len(clean), dtype=np.bool_)
-    mask[stratified(clean, round((cell.portion or 0) * len(clean)), cell.seed)] = True
+    mask[stratified(clean, _count(cell.portion or 0, len(clean)), cell.seed)] = True
     return mask
+
+
+def _count(portion: float, samples: int) -> int:
+    """How many are protected: of few samples one at least, and all but one at most, on which the control is trained."""
+    return samples if portion == 1 else min(max(1, round(portion * samples)), samples - 1)
 
 
 def _by_protection(

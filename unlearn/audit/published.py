@@ -1,7 +1,7 @@
 """Published figures beside an audit's own: facts with their source in published.csv, no figure from memory.
 
-Only defenses that this project has in the same form are in it: no JPEG of unknown quality, no blur that leaves every
-pixel as it is. What a source calls by a method's name has that source's own budget and rows of noise.
+No JPEG of unknown quality, no blur that leaves every pixel as it is. What a source calls by a method's name has that
+source's own budget and rows of noise; where its form of a defense differs from this project's, the caption says so.
 """
 
 import csv
@@ -21,7 +21,9 @@ FILE = "published.csv"
 CAPTION = (
     "Accuracy on clean test images here and as published, and the difference in points. The settings differ: these are "
     "figures of the networks named, trained for long on the whole data set; where this audit has fewer images, "
-    "another network or a shorter training, compare the order of methods and not the figures."
+    "another network or a shorter training, compare the order of methods and not the figures. "
+    "APBench grays, compresses and reduces bits of training images only, cuts bits where they are rounded here, and "
+    "gives UEraser a JPEG of its own against TAP and AR."
 )
 
 

@@ -9,6 +9,7 @@ LAST = "clean_test_accuracy"
 PEAK = "peak_clean_test_accuracy"
 CONTROLS = ("clean", "random", "protected")
 NO_DEFENSE = "none"
+LEARNED = 0.05  # above chance; less is hardly anything
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,20 @@ def highest(found: Iterable[Line], name: str, *, peak: bool = False) -> Line | N
         if here is not None and (best is None or here.mean > best[0]):
             best = (here.mean, line)
     return best[1] if best else None
+
+
+def weakest(found: Iterable[Line], name: str) -> Line | None:
+    """The line where a protected set loses the smallest share of what clean images teach under the same defense.
+
+    Lines where clean images teach hardly anything say nothing about it. Of equal ones the first.
+    """
+    shares = [
+        (share, place, line)
+        for place, line in enumerate(found)
+        if (share := line.protection(name)) is not None and (clean := line.last["clean"])
+        if clean.mean - line.chance >= LEARNED
+    ]
+    return min(shares, key=lambda each: each[:2])[2] if shares else None
 
 
 def primary(found: Sequence[Line]) -> Line | None:

@@ -7,12 +7,11 @@ that takes four fifths does; differences below two points are noise.
 from collections.abc import Sequence
 
 from unlearn.audit import report_measures as measures
-from unlearn.audit.report_measures import Line, Measure
+from unlearn.audit.report_measures import LEARNED, Line, Measure
 from unlearn.audit.report_text import guess, percent
 
 HALF, MOST = 0.5, 0.8
 NOISE = 0.02
-LEARNED = 0.05
 EARLY = 0.05
 
 
@@ -121,10 +120,13 @@ def _holds(line: Line, found: Sequence[Line], chance: float) -> str:
         return ", so it is not known whether the protection survives one"
     if share is None or clean is None or clean.mean - chance < LEARNED:
         return ", so it is not known whether the protection holds"
-    against = "" if line.defense == measures.NO_DEFENSE else f" against {line.defense}"
+    weakest = measures.weakest(found, "protected") or line
+    told = "" if weakest is line else f", and least is lost with {weakest.defense}: {_compared(weakest)}"
+    share = min(share, weakest.protection() or 0.0)
+    against = "" if weakest.defense == measures.NO_DEFENSE else f" against {weakest.defense}"
     if share < HALF:
-        return f", so this protection does not hold{against}"
-    return f", so this protection holds {'' if share >= MOST else 'only in part '}against what was tried"
+        return f"{told}, so this protection does not hold{against}"
+    return f"{told}, so this protection holds {'' if share >= MOST else 'only in part '}against what was tried"
 
 
 def _early(line: Line, found: Sequence[Line]) -> str:

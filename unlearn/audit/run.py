@@ -115,11 +115,12 @@ def detections(subject: Subject, plan: AuditPlan, out: Path, post: Post | None =
 
 
 def _digests(bench: Bench) -> dict[str, str]:
-    return {name: _digest(pixels) for name, pixels in bench.sets.items()}
+    return {name: _digest(bench.clean, pixels) for name, pixels in bench.sets.items()}
 
 
-def _digest(pixels: Pixels) -> str:
-    digest = hashlib.sha256()
+def _digest(clean: ImageDataset, pixels: Pixels) -> str:
+    """Of what a victim is told: the pixels, the labels and the classes' names."""
+    digest = hashlib.sha256("\0".join(clean.names).encode() + clean.labels.tobytes())
     for part in placing.blocks(pixels):
         digest.update(pixels[part].tobytes())
     return digest.hexdigest()

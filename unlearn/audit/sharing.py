@@ -18,8 +18,8 @@ BYTES = 1 << 30
 class Purified:
     """Images uint8 (N, C, H, W) after a defense, by name, the last ones used within so many bytes.
 
-    A defense that learns from a run's own images is asked every time. The others do the same to the same images, as
-    `Defense.purify` draws nothing, so that sharing changes no figure.
+    For defenses that learn nothing: they do the same to the same images, as `Defense.purify` draws nothing, so that
+    sharing changes no figure. What others have learned is not told by their names: their images have none.
     """
 
     room: int = BYTES
@@ -30,9 +30,9 @@ class Purified:
         """The images called `name` after the defense; `found` opens them as they are, on the device.
 
         Args:
-            name: empty for images that are used once.
+            name: empty for images that are used once, and for defenses that have learned.
         """
-        if defense.learns or not name:
+        if not name:
             return _pixels.purified(defense, found())
         with self.lock:
             return self._kept(defense, name, found)

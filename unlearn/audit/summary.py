@@ -16,7 +16,8 @@ def summarize(rows: list[dict[str, Any]], chance: float) -> dict[str, Any]:
 
     `clean`, `random` and `protected` are means over seeds of the first victim without a defense; `worst_case`
     is the highest mean over all defenses and victims at the last epoch, `worst_peak` at the best epoch;
-    `protection` is (clean - protected) / (clean - chance). What was not run is None.
+    `protection` is (clean - protected) / (clean - chance), `least_protection` the smallest one over all defenses and
+    victims under which clean images teach anything. What was not run is None.
     """
     found = measures.lines(rows, chance)
     first = measures.primary(found)
@@ -41,6 +42,7 @@ def _of_set(found: Sequence[Line], first: Line | None, name: str) -> dict[str, A
         "protection": first.protection(name) if first else None,
         **_worst(measures.highest(found, name), name),
         **_worst_peak(measures.highest(found, name, peak=True), name),
+        **_weakest(measures.weakest(found, name), name),
     }
 
 
@@ -63,6 +65,14 @@ def _worst_peak(line: Line | None, name: str) -> dict[str, Any]:
         "worst_peak": peak.mean if peak else None,
         "worst_peak_defense": line.defense if line else None,
         "worst_peak_victim": line.victim if line else None,
+    }
+
+
+def _weakest(line: Line | None, name: str) -> dict[str, Any]:
+    return {
+        "least_protection": line.protection(name) if line else None,
+        "least_protection_defense": line.defense if line else None,
+        "least_protection_victim": line.victim if line else None,
     }
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from unlearn import placing, randomness
 from unlearn.quantities import FINE, LEVELS, whole_levels
 
+MOST = torch.iinfo(torch.int16).max
 DRAWN = 4_000_000  # numbers that are drawn together
 Storage = Callable[[tuple[int, ...], torch.dtype], Tensor]
 
@@ -136,8 +137,14 @@ def unit_of(epsilon: float, step_size: float) -> Fraction:
 
 
 def grid(rows: int, shape: tuple[int, ...], epsilon: float, step_size: float, storage: Storage) -> Grid:
-    """Zero noise on the grid, int8 where that holds it, else int16."""
+    """Zero noise on the grid, int8 where that holds it, else int16.
+
+    Decimal budgets and steps have a common divisor so small that int16 would not hold the budget: hundredths of a level
+    hold any, and steps are rounded to them.
+    """
     unit = unit_of(epsilon, step_size)
+    if epsilon * LEVELS / unit > MOST:
+        unit = Fraction(1, 100)
     largest = epsilon * LEVELS / unit
     return Grid(storage((rows, *shape), torch.int8 if largest <= 127 else torch.int16), float(unit), epsilon)
 

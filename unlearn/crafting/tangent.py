@@ -50,6 +50,11 @@ def convolutional(left: Tensor, right: Tensor) -> Tensor:
 KERNELS: dict[str, Kernel] = {"dense": dense(5), "convolutional": convolutional}
 
 
+def held(kernel: str, size: tuple[int, int]) -> int:
+    """About how many float64 numbers a kernel and its gradient hold for each pair of images of H x W; as measured."""
+    return 70 if kernel == "dense" else 3 * size[0] * size[1]
+
+
 def _first(left: Tensor, right: Tensor) -> Pairs:
     """The first layer on inputs (..., N, D) and (..., M, D)."""
     size = left.shape[-1]

@@ -27,7 +27,8 @@ def _map(images: Tensor, entries: dict[tuple[int, int], Tensor]) -> Tensor:
 
 def _rotate(images: Tensor, strength: Tensor) -> Tensor:
     cos, sin = (strength * ROTATION).cos(), (strength * ROTATION).sin()
-    return _map(images, {(0, 0): cos, (0, 1): -sin, (1, 0): sin, (1, 1): cos})
+    ratio = images.shape[2] / images.shape[3]  # places are in halves of each side
+    return _map(images, {(0, 0): cos, (0, 1): -sin * ratio, (1, 0): sin / ratio, (1, 1): cos})
 
 
 # Strengths lie in [-1, 1]; where there is no direction, their size counts.

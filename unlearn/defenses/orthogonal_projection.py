@@ -51,7 +51,8 @@ class OrthogonalProjection(Defense):
         from unlearn import training
 
         inputs, classes = data.images[0].numel(), int(data.labels.max()) + 1
-        linear = torch.nn.Linear(inputs, classes, bias=False, device=data.images.device)
+        # Without torch's own initialization, which draws from the generator of all threads.
+        linear = torch.nn.utils.skip_init(torch.nn.Linear, inputs, classes, bias=False, device=data.images.device)
         torch.nn.init.zeros_(linear.weight)
         optim = training.optimizer(linear, self.sgd)
         for epoch in range(self.epochs):

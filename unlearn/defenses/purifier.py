@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purifier(Defense):
-    """pairs: how many leaked, all if there are fewer; directions: of their differences, at most.
+    """pairs: how many leaked, two at least, all if there are fewer; directions: of their differences, at most.
 
     width: channels of the U-Net's first layer, a multiple of eight; 0 leaves it out.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    pairs: Positive = 500
+    pairs: Annotated[int, Field(ge=2)] = 500
     directions: Positive = 64
     width: Annotated[int, Field(ge=0, multiple_of=8)] = 32
     steps: Positive = 2000

@@ -3,7 +3,7 @@
 Plasma brightness and plasma contrast (roughness 0.3-0.7, intensity 0.5-1) and a shuffle of channels with probability
 0.5 each, then TrivialAugment: the defaults of the released code; APBench applies both plasmas always. Deviations:
 clouds are octaves of smooth noise; TrivialAugment takes RandAugment's ranges; the worst is searched without gradients
-and then trained on in a pass of its own, so that batch normalization sees those images alone and not all repeats.
+and then trained on in a pass of its own, whose batch statistics are those images' alone; running ones see all repeats.
 """
 
 from __future__ import annotations

@@ -72,14 +72,15 @@ class Dune:
         rest = replace(problem, epsilon=problem.epsilon - levels / LEVELS)
         spatial = frozen.Descent(rest, aim.terms)
         made = frozen.walk(rest, self.pgd, spatial, "dune", batch_size=self.batch_size).levels()
+        made = made.to(torch.int8 if whole_levels(problem.epsilon) <= 127 else torch.int16)
         mine = problem.row >= 0
         label = torch.zeros(problem.rows, dtype=torch.int64)  # of every row
         label[problem.row[mine]] = torch.from_numpy(problem.data.labels[mine])
-        made += shifts[label][:, :, None, None]
+        made += shifts[label][:, :, None, None].to(made.dtype)
         return Additive(made, torch.from_numpy(problem.row), problem.epsilon)
 
     def _shifts(self, problem: Problem, aim: Descent, levels: int) -> Tensor:
-        """Levels by which the channels of a class are shifted, int8 (classes, C), at most `levels`."""
+        """Levels by which the channels of a class are shifted, int16 (classes, C), at most `levels`."""
         import torch
 
         classes, channels = problem.data.classes, problem.data.images.shape[1]
@@ -89,7 +90,7 @@ class Dune:
                 for label in problem.batches.labels.unique().tolist():
                     found[label] = self._shift(problem, aim, label, levels / LEVELS) * LEVELS
                     advance(1)
-        return found.round().clamp(-levels, levels).to(torch.int8)
+        return found.round().clamp(-levels, levels).to(torch.int16)
 
     def _shift(self, problem: Problem, aim: Descent, label: int, bound: float) -> Tensor:
         """The shift (C,) of one class, in [-bound, bound]."""

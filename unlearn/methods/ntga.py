@@ -62,8 +62,9 @@ class NTGA:
             noise = noises.grid(problem.rows, shape, problem.epsilon, self.pgd.step_size, problem.storage())
             first = frozen.resumed(problem, noise)
             with problem.progress.task("noise by ntga", len(blocks) - first) as advance:
-                for start in range(first, len(blocks), workers.world * workers.threads):
-                    chunk = blocks[start : start + workers.world * workers.threads]
+                together = workers.world * self._at_once(problem, len(blocks[0]))
+                for start in range(first, len(blocks), together):
+                    chunk = blocks[start : start + together]
                     passes.move(problem, noise, chunk, lambda index: noise.encode(self._climbed(problem, index)))
                     advance(len(chunk))
                     frozen.pause(problem, noise, start + len(chunk))
@@ -79,6 +80,20 @@ class NTGA:
             raise DataError("ntga needs two samples or more: one is moved, others judge")
         count = max(2 if len(index) == len(keys) else 1, -(-len(index) // self.block_size))
         return list(index[randomness.permutation(problem.seed, "blocks", 0, keys[index])].tensor_split(count))
+
+    def _at_once(self, problem: Problem, size: int) -> int:
+        """Blocks of this size that every process has in hand: one a thread, as far as half of the memory allows."""
+        import torch
+
+        from unlearn import memory
+        from unlearn.crafting import tangent
+
+        workers, granted = problem.workers, memory.granted()
+        each = 8 * size**2 * tangent.held(self.kernel, tuple(problem.data.images.shape[2:]))
+        mine = workers.threads if granted is None else max(1, min(workers.threads, granted // 2 // each))
+        known = torch.full((workers.world,), mine, device=workers.device)
+        workers.share(known, [range(rank, rank + 1) for rank in range(workers.world)])
+        return int(known.min())
 
     def _judges(self, problem: Problem, index: Tensor) -> Tensor:
         """Positions of clean samples outside the block at `index`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PUE:
-    """The released class-wise settings for CIFAR-10 by default.
+    """By default settings of the released README: noise of 0.25 in steps of 0.05, for CIFAR-10 with one draw each.
 
     sigma: largest standard deviation of the noise, added to every parameter in its own units, whatever its size; a
         network whose weights are smaller needs a smaller one.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from unlearn.crafting.views import Views
+from unlearn.errors import DataError
 from unlearn.pgd import PGD
 from unlearn.quantities import Positive
 from unlearn.settings import Training, as_before
@@ -84,8 +85,21 @@ class SEP:
             return frozen.towards([folded(network) for network in networks], targets)
         cut = [ensemble.headless(network) for network in networks]
         with problem.workers.pinned():
-            aims = [ensemble.class_means(problem, network)[targets] for network in cut]
+            aims = [_there(problem, ensemble.class_means(problem, network)[targets]) for network in cut]
         return [_distance(network, aim) for network, aim in zip(cut, aims, strict=True)]
+
+
+def _there(problem: Problem, aims: Tensor) -> Tensor:
+    """Aims (classes, D), each of which some sample needs and none is the mean of no samples.
+
+    Raises:
+        DataError: a class that others are led to has no samples.
+    """
+    names, used = problem.data.names, problem.batches.labels.unique().tolist()
+    for label in used:
+        if aims[label].isnan().any():
+            raise DataError(f'sep: align leads class "{names[label]}" to the mean of a class that has no samples')
+    return aims
 
 
 def _distance(network: nn.Module, aims: Tensor) -> Loss:
