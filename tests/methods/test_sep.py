@@ -7,6 +7,7 @@ import torch
 from conftest import make_dataset
 from methods import trained
 from methods.contract import check, problem, small
+from methods.learning import on_cifar10, recipe_holds_on_cifar
 
 from unlearn import recipe, schema, training
 from unlearn.crafting import ensemble, frozen
@@ -107,6 +108,11 @@ def test_the_papers_settings() -> None:
 
 @pytest.mark.slow
 def test_claim_on_the_embedded_set() -> None:
-    """Measured: 0.36 of 0.94."""
-    method = SEP(STEPS, networks=3, shift=1, pretrain=trained.DEMO)
+    """As small/sep crafts it: 0.43 of 0.94 on an EPYC with AVX-512; the 6 steps of the tests above left 0.50 there."""
+    method = recipe.load("small/sep").method
     assert trained.learned_from(method, trained.sets("embedded"), trained.DEMO) < trained.clean("embedded") / 2
+
+
+@on_cifar10
+def test_claim_on_cifar10() -> None:
+    recipe_holds_on_cifar("small/sep")

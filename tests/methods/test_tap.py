@@ -124,8 +124,8 @@ def test_the_papers_settings() -> None:
 
 @pytest.mark.slow
 def test_claim_on_the_embedded_set() -> None:
-    """Measured: 0.26 of 0.94."""
-    method = TAP(STEPS, restarts=1, augment=False, pretrain=trained.DEMO)
+    """As small/tap crafts it: 0.38 of 0.94 on an EPYC with AVX-512; the 8 steps of the tests above left 0.48 there."""
+    method = recipe.load("small/tap").method
     assert trained.learned_from(method, trained.sets("embedded"), trained.DEMO) < trained.clean("embedded") / 2
 
 
